@@ -1,0 +1,10 @@
+//! Muster: a SCIM 2.0 provisioning server.
+//!
+//! ARCHITECTURE.md has the map: which module may use which, and the life of one request. In short, [`scim`] is
+//! the standard as pure functions, [`quirks`] turns what clients send into it, [`store`] keeps it, [`directory`]
+//! does what a request asks, [`http`] speaks to clients, and [`cli`] is the program around all that.
+
+pub mod context;
+pub mod id;
+pub mod quirks;
+pub mod scim;

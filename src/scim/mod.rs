@@ -1,0 +1,14 @@
+//! SCIM as pure functions: RFC 7643, RFC 7644 and their errata, from values to values.
+//!
+//! Invariant: nothing here knows HTTP, SQL, the clock or randomness; time is a parameter where it matters.
+//! The verbs are the house's: `parse` text → value, `bind` value and schema → value, `admit` JSON → [`Resource`](resource::Resource),
+//! `apply` a PATCH, `project` a representation, [`facts`](fact::facts) what a filter may see.
+
+pub mod error;
+pub mod fact;
+pub mod filter;
+pub mod key;
+pub mod registry;
+pub mod resource;
+pub mod schema;
+pub mod urn;
