@@ -8,3 +8,4 @@ pub mod context;
 pub mod id;
 pub mod quirks;
 pub mod scim;
+pub mod store;
