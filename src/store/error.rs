@@ -24,7 +24,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn corrupt(detail: impl Into<String>) -> Self {
+    /// The database does not hold what it should; `detail` says what, without any stored value.
+    pub fn corrupt(detail: impl Into<String>) -> Self {
         Self::Corrupt(Cause(detail.into()))
     }
 

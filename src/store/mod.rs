@@ -272,6 +272,21 @@ impl Store {
         Ok(!self.driver().point(&statement).await?.is_empty())
     }
 
+    /// Whether the group has more members than `most`; looks at no more than that.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn has_more_members(
+        &self,
+        tenant: TenantId,
+        group: i64,
+        most: u32,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT m.member FROM membership m WHERE m.tenant = $1 AND m.grp = $2 LIMIT 1 OFFSET $3";
+        let statement = Statement::new(sql, vec![tenant.0.into(), group.into(), i64::from(most).into()]);
+        Ok(!self.driver().point(&statement).await?.is_empty())
+    }
+
     /// Runs a statement once for every few hundred ids. `{ids}` in it becomes their placeholders; there are few
     /// different numbers of them, so that the statements stay prepared.
     async fn by_ids(

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Map, Value as Json};
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::scim::fact::{Fact, facts};
 use crate::scim::key::Key;
@@ -98,10 +99,12 @@ impl SideRows {
     }
 }
 
-/// What others show for a resource.
+/// What others show for a resource: a name that a person can read (RFC 7643 §2.4, `display`), so a user name that is
+/// a UUID does not count.
 fn label(body: &Map<String, Json>) -> Option<String> {
     let text = |name: &str| body.get(name)?.as_str().filter(|text| !text.is_empty());
-    text("displayName").or_else(|| text("userName")).map(str::to_owned)
+    let user_name = || text("userName").filter(|name| Uuid::try_parse(name).is_err());
+    text("displayName").or_else(user_name).map(str::to_owned)
 }
 
 fn fact_rows(kind: &KindLayout, facts: &[Fact], also_unique: &[&str]) -> BTreeMap<FactKey, FactRow> {

@@ -79,6 +79,13 @@ pub struct MemberEdit {
     pub remove: Vec<String>,
 }
 
+impl MemberEdit {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        !self.clear && self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
 impl Store {
     /// Stores a new resource and its members.
     ///
