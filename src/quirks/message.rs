@@ -1,6 +1,7 @@
 //! A PATCH message as clients write it: its operations and their members, found in any letter case.
 //!
-//! Invariant: nothing is judged here. What does not have the expected shape is passed over and left for strict SCIM to refuse.
+//! Invariant: nothing is judged here. What does not have the expected shape is passed over, and left for strict SCIM
+//! to refuse.
 
 use serde_json::{Map, Value, json};
 

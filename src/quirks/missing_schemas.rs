@@ -1,11 +1,13 @@
 //! `missing-schemas`: a message that does not say what it is.
 //!
-//! Who: midPoint's generic create (D25, code), authentik's PATCH (D25, code), Okta in rare cases (D25, an issue). They leave `schemas`
-//! out, or list only extensions, and mean what the endpoint takes:
+//! Who: midPoint's generic create (D25, code), authentik's PATCH (D25, code), Okta in rare cases (D25, an issue).
+//! They leave `schemas` out, or list only extensions, and mean what the endpoint takes:
 //!
 //! ```text
-//! POST /Users {"userName": "a"}            PATCH /Users/1 {"Operations": […]}
-//! {"schemas": ["urn:ietf:…:core:2.0:User"], "userName": "a"}    {"schemas": ["urn:ietf:…:PatchOp"], "Operations": […]}
+//! POST {"userName": "a"}
+//! POST {"schemas": ["urn:ietf:…:core:2.0:User"], "userName": "a"}
+//! PATCH {"Operations": […]}
+//! PATCH {"schemas": ["urn:ietf:…:PatchOp"], "Operations": […]}
 //! ```
 
 use serde_json::{Map, Value};
@@ -24,7 +26,7 @@ pub(super) fn rewrite_patch(_: &ResourceType, body: &mut Map<String, Value>) -> 
     operations(body).is_some() && list(urn::PATCH_OP, body)
 }
 
-/// Puts the URN in front of what `schemas` lists, if it is not there. A `schemas` that is no list of texts is left to be refused.
+/// Puts the URN in front of what `schemas` lists, if it is not there. A `schemas` that is no list is left to be refused.
 fn list(wanted: &str, body: &mut Map<String, Value>) -> bool {
     match member_mut(body, "schemas") {
         Some(Value::Array(ids)) => {

@@ -1,7 +1,8 @@
 //! What real clients send beside SCIM, and how it becomes SCIM before anything strict reads it.
 //!
 //! Invariants, held by `tests/quirks.rs` over every fixture: strict SCIM rejects what a quirk fires on; rewriting
-//! is idempotent and ends in what strict SCIM accepts. A leniency that cannot keep the first law is a field of [`Policy`].
+//! is idempotent and ends in what strict SCIM accepts. A leniency that cannot keep the first law is a field of [`Policy`];
+//! the one exception, `manager-id`, says why in its file.
 //! Everything here is pure, takes time linear in its input, and knows shapes, never vendors.
 //!
 //! Every quirk is a file of its name and one line of [`QUIRKS`], whose order is the order of application:

@@ -4,8 +4,10 @@
 //! D27, code), the tests of Polis and of SCIMServer (D27). They mean that the value goes away:
 //!
 //! ```text
-//! {"op": "add", "path": "title", "value": null}    {"op": "add", "value": {"title": null, "active": true}}
-//! {"op": "remove", "path": "title"}                {"op": "add", "value": {"active": true}}, {"op": "remove", "path": "title"}
+//! {"op": "add", "path": "title", "value": null}
+//! {"op": "remove", "path": "title"}
+//! {"op": "add", "value": {"title": null, "active": true}}
+//! {"op": "add", "value": {"active": true}}, {"op": "remove", "path": "title"}
 //! ```
 //!
 //! Where the attribute is multi-valued, null is how some languages write an empty list, and adding an empty list

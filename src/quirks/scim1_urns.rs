@@ -6,7 +6,8 @@
 //! ```text
 //! {"schemas": ["urn:scim:schemas:core:1.0", "urn:scim:schemas:extension:enterprise:1.0"],
 //!  "urn:scim:schemas:extension:enterprise:1.0": {…}}
-//! {"schemas": ["urn:ietf:…:core:2.0:User", "urn:ietf:…:enterprise:2.0:User"], "urn:ietf:…:enterprise:2.0:User": {…}}
+//! {"schemas": ["urn:ietf:…:core:2.0:User", "urn:ietf:…:enterprise:2.0:User"],
+//!  "urn:ietf:…:enterprise:2.0:User": {…}}
 //! ```
 //!
 //! The object is renamed only where `schemas` speaks SCIM 1.x: elsewhere it is an unknown attribute, which strict

@@ -1,7 +1,7 @@
 //! `string-booleans`: booleans as text.
 //!
-//! Who: Entra ID (`"False"` for `active`, D02, vendor's documentation), Microsoft's SCIM Validator (`"True"` inside objects and
-//! in filters, D02), a Keycloak plug-in (`"false"`, D02, code), OneLogin templates (D02). They mean the boolean:
+//! Who: Entra ID (`"False"` for `active`, D02, vendor's documentation), Microsoft's SCIM Validator (`"True"` inside
+//! objects and in filters, D02), a Keycloak plug-in (`"false"`, D02, code), OneLogin templates (D02). They mean the boolean:
 //!
 //! ```text
 //! {"op": "Replace", "path": "active", "value": "False"}    roles[primary eq "True"]    active eq TRUE

@@ -1,7 +1,7 @@
 //! `unknown-schemas`: schema URNs that the server does not have.
 //!
-//! Who: Entra ID lists `http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group` in every group that it creates,
-//! and its documentation prints misspelt URNs (D14). They mean nothing by it that could be stored:
+//! Who: Entra ID lists `http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group` in every group that it
+//! creates, and its documentation prints misspelt URNs (D14). They mean nothing by it that could be stored:
 //!
 //! ```text
 //! {"schemas": ["urn:ietf:…:core:2.0:Group", "http://schemas.microsoft.com/…/ADSCIM/2.0/Group"]}
