@@ -16,6 +16,9 @@ use crate::scim::resource::Resource;
 use crate::scim::schema::{Attribute, Comparison, Kept, Mutability, Type};
 use crate::scim::urn;
 
+/// The longest id of a member, in bytes: far more than ids have, and few enough for an index entry.
+const MAX_MEMBER_ID: usize = 256;
+
 /// How strictly values are looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
@@ -340,7 +343,7 @@ fn member_id(element: &Value) -> Result<String, ScimError> {
         (None, Some(uri)) => uri.rsplit('/').next().unwrap_or(uri),
         (None, None) => return Err(needs()),
     };
-    if id.contains('\0') { Err(needs()) } else { Ok(id.to_owned()) }
+    if id.contains('\0') || id.len() > MAX_MEMBER_ID { Err(needs()) } else { Ok(id.to_owned()) }
 }
 
 fn check_required(attribute: &Attribute, body: &Map<String, Value>) -> Result<(), ScimError> {

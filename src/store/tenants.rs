@@ -202,7 +202,8 @@ impl Store {
     /// Stores a token.
     ///
     /// # Errors
-    /// [`StoreError::Unique`] with the path `hash` if the tenant has it already.
+    /// [`StoreError::Unique`] with the path `hash` if the tenant has it already; [`StoreError::Conflict`] if there is
+    /// no such tenant.
     pub async fn insert_token(
         &self,
         tenant: TenantId,
@@ -221,7 +222,12 @@ impl Store {
             instant(now),
             token.expires.map(instant).into(),
         ];
-        let rows = self.driver().write(Step::new(sql, params).unique("hash").into()).await?;
+        let mut batch = Batch::default();
+        // One at a time in a tenant, or two tokens would get one number.
+        let lock = "UPDATE tenant SET name = name WHERE tenant = $1";
+        batch.push(Step::new(lock, vec![tenant.0.into()]).or_conflict());
+        batch.push(Step::new(sql, params).unique("hash"));
+        let rows = self.driver().write(batch).await?;
         let missing = || StoreError::internal("a new token was not returned");
         read_token(&mut rows.into_iter().next().ok_or_else(missing)?)
     }

@@ -14,13 +14,13 @@ use crate::scim::key::Key;
 use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::scim::schema::ContactKind;
-use crate::store::Store;
 use crate::store::batch::{Batch, Step};
-use crate::store::driver::Value;
+use crate::store::driver::{Statement, Value};
 use crate::store::error::StoreError;
 use crate::store::layout::contact_number;
 use crate::store::record::Record;
 use crate::store::rows::{ContactRow, FactKey, FactRow, SideRows};
+use crate::store::{Store, statements};
 
 /// The slots that a counter is spread over.
 const COUNTER_SLOTS: i64 = 8;
@@ -149,9 +149,10 @@ impl Store {
         guarded: bool,
     ) -> Result<(), StoreError> {
         let write = Write { store: self, mutation, pk: before.pk };
+        let groups = write.groups().await?;
         let mut batch = Batch::default();
         batch.push(write.delete_resource(guarded.then_some(before.version)));
-        write.leave_groups(&mut batch);
+        write.leave_groups(&groups, &mut batch);
         write.delete_side_rows(&mut batch);
         batch.push(write.count(-1)?);
         batch.push(write.change(before.version + 1)?);
@@ -261,19 +262,29 @@ impl Write<'_> {
         }
     }
 
-    /// The groups that the resource was in change too, though nobody names them.
-    fn leave_groups(&self, batch: &mut Batch) {
-        let bump = "UPDATE resource SET version = version + 1, modified = $3 WHERE tenant = $1 \
-                    AND pk IN (SELECT m.grp FROM membership m WHERE m.tenant = $1 AND m.member = $2)";
-        batch.push(Step::new(bump, vec![self.tenant(), self.id(), self.now()]));
+    /// The groups that the resource is in, which change with it though nobody names them. They are read before the
+    /// batch: where transactions run side by side, each of its statements would find others. A group that the
+    /// resource joins meanwhile keeps a member that does not exist, as if it had joined a moment later.
+    async fn groups(&self) -> Result<Vec<Value>, StoreError> {
+        let sql = "SELECT m.grp FROM membership m WHERE m.tenant = $1 AND m.member = $2 ORDER BY m.grp";
+        let rows = self.store.driver().scan(Statement::new(sql, vec![self.tenant(), self.id()])).await?;
+        rows.into_iter().map(|mut row| row.int().map(Value::Int)).collect()
+    }
+
+    fn leave_groups(&self, groups: &[Value], batch: &mut Batch) {
+        let bump =
+            "UPDATE resource SET version = version + 1, modified = $2 WHERE tenant = $1 AND pk IN ({ids})";
         let change = "INSERT INTO change (tenant, kind, resource, version, what, at, who) \
-                      SELECT g.tenant, g.kind, g.id, g.version, 'members', $3, $4 FROM resource g \
-                      WHERE g.tenant = $1 \
-                      AND g.pk IN (SELECT m.grp FROM membership m WHERE m.tenant = $1 AND m.member = $2)";
-        let params = vec![self.tenant(), self.id(), self.now(), self.mutation.who.into()];
-        batch.push(Step::new(change, params));
-        let leave = "DELETE FROM membership WHERE tenant = $1 AND member = $2";
-        batch.push(Step::new(leave, vec![self.tenant(), self.id()]));
+                      SELECT g.tenant, g.kind, g.id, g.version, 'members', $2, $3 FROM resource g \
+                      WHERE g.tenant = $1 AND g.pk IN ({ids}) ORDER BY g.pk";
+        let leave = "DELETE FROM membership WHERE tenant = $1 AND member = $2 AND grp IN ({ids})";
+        for (sql, params) in [
+            (bump, vec![self.tenant(), self.now()]),
+            (change, vec![self.tenant(), self.now(), self.mutation.who.into()]),
+            (leave, vec![self.tenant(), self.id()]),
+        ] {
+            statements(sql, &params, groups).into_iter().for_each(|statement| batch.push(statement.into()));
+        }
     }
 
     fn insert_fact(&self, (path, key, element): &FactKey, row: &FactRow) -> Step {
