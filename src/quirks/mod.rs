@@ -36,7 +36,7 @@ impl Profile {
 pub struct Policy {
     /// A second group with the same `displayName` is refused with 409 (reading A12).
     pub unique_group_names: bool,
-    /// Members that are no resource of the tenant are kept instead of refused (reading A28).
+    /// Members that are no resource of the tenant are kept instead of refused (D13, reading A28).
     pub accept_unknown_members: bool,
     /// A PUT of a group that leaves `members` out keeps them instead of clearing them (D06, reading A19).
     pub put_keeps_absent_members: bool,
@@ -56,7 +56,7 @@ impl Policy {
     /// What every client that was seen in the field can live with.
     pub const DEFAULT: Self = Self {
         unique_group_names: false,
-        accept_unknown_members: false,
+        accept_unknown_members: true,
         put_keeps_absent_members: true,
         replace_adds_missing_value: true,
         patch_ignores_read_only: true,

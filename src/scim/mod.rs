@@ -4,11 +4,19 @@
 //! The verbs are the house's: `parse` text → value, `bind` value and schema → value, `admit` JSON → [`Resource`](resource::Resource),
 //! `apply` a PATCH, `project` a representation, [`facts`](fact::facts) what a filter may see.
 
+pub mod admit;
 pub mod error;
 pub mod fact;
 pub mod filter;
+pub mod format;
 pub mod key;
+pub mod listing;
+pub mod patch;
+pub mod path;
+pub mod projection;
 pub mod registry;
+pub mod replace;
 pub mod resource;
 pub mod schema;
 pub mod urn;
+pub mod version;

@@ -4,13 +4,15 @@
 //! empty, at most one value of an attribute is primary, `schemas` lists the base schema and exactly the
 //! extensions that have data. It holds neither `meta` nor `members` nor `groups`: those are not the document's.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::scim::registry::ResourceType;
 use crate::scim::schema::{Attribute, Returned};
 
 /// A resource that was admitted, patched, or read back from the store.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resource {
     body: Map<String, Value>,
 }
@@ -31,9 +33,40 @@ impl Resource {
         Self { body: visible }
     }
 
+    /// Puts values that were admitted one by one into canonical form: order, `schemas`, nothing empty.
+    pub(in crate::scim) fn canonical(kind: &ResourceType, mut values: Map<String, Value>) -> Self {
+        let mut extended = Vec::new();
+        for extension in &kind.extensions {
+            let id = &*extension.schema.id;
+            if let Some(Value::Object(mut container)) = values.shift_remove(id) {
+                let ordered = take_in_order(&extension.schema.attributes, &mut container);
+                if !ordered.is_empty() {
+                    extended.push((id.to_owned(), Value::Object(ordered)));
+                }
+            }
+        }
+        let ids = std::iter::once(&*kind.schema.id).chain(extended.iter().map(|(id, _)| id.as_str()));
+        values.insert("schemas".into(), ids.collect());
+        let mut body = take_in_order(&kind.attributes, &mut values);
+        body.extend(extended);
+        Self { body }
+    }
+
+    /// The same resource under the id that the server gives it.
+    #[must_use]
+    pub fn with_id(mut self, kind: &ResourceType, id: &str) -> Self {
+        self.body.insert("id".into(), Value::String(id.to_owned()));
+        Self::canonical(kind, self.body)
+    }
+
     /// The canonical body.
     pub fn body(&self) -> &Map<String, Value> {
         &self.body
+    }
+
+    /// The canonical body, given away.
+    pub fn into_body(self) -> Map<String, Value> {
+        self.body
     }
 
     /// Splits the body into what is shown and what is not.
@@ -49,6 +82,27 @@ impl Resource {
             visible: Value::Object(visible).to_string(),
             secret: (!secret.is_empty()).then(|| Value::Object(secret).to_string()),
         }
+    }
+}
+
+fn take_in_order(attributes: &[Arc<Attribute>], values: &mut Map<String, Value>) -> Map<String, Value> {
+    let mut out = Map::with_capacity(values.len());
+    for attribute in attributes {
+        if let Some(value) = values.shift_remove(&attribute.name).filter(|value| !is_none(value)) {
+            out.insert(attribute.name.clone(), value);
+        }
+    }
+    out
+}
+
+/// RFC 7643 §2.5: null and empty are the same as not there.
+fn is_none(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(parts) => parts.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -4,6 +4,8 @@
 //! already [`Key`]s; `ne`, `null`, empty needles and `emails co "x"` are resolved. Its logic is two-valued:
 //! `not (F)` is the exact complement of `F` (reading A2).
 
+pub mod bind;
+pub mod grammar;
 pub mod matches;
 
 use crate::scim::key::Key;

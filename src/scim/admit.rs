@@ -1,0 +1,378 @@
+//! Admission: JSON from a client → canonical values, attribute by attribute (RFC 7643 §2, RFC 7644 §3.3, §3.5.1).
+//!
+//! Invariant: what is admitted obeys every characteristic of its schema. Unknown and read-only attributes are
+//! ignored (readings A8, A20); `null`, `[]`, `{}` and `""` are all "no value" (RFC 7643 §2.5, reading A3).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::scim::error::ScimError;
+use crate::scim::format;
+use crate::scim::key::{self, Key};
+use crate::scim::registry::ResourceType;
+use crate::scim::resource::Resource;
+use crate::scim::schema::{Attribute, Comparison, Kept, Mutability, Type};
+use crate::scim::urn;
+
+/// How strictly values are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether `country`, `locale`, `timezone` and other forms are checked (reading A37).
+    pub check_formats: bool,
+}
+
+/// A body that was admitted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted {
+    /// The resource, without the memberships.
+    pub resource: Resource,
+    /// The ids in `members`; none if the body did not mention them.
+    pub members: Option<Vec<String>>,
+    /// The top-level attributes that the body mentioned, as the schema spells them.
+    pub mentioned: Vec<String>,
+}
+
+impl ResourceType {
+    /// Admits the body of a POST or PUT.
+    ///
+    /// # Errors
+    /// `invalidSyntax` for a wrong envelope, `invalidValue` for a wrong or missing value; the detail names the attribute.
+    pub fn admit(&self, body: &Map<String, Value>, rules: Rules) -> Result<Admitted, ScimError> {
+        let members_of_body = index(body)?;
+        self.check_schemas(members_of_body.get("schemas").copied())?;
+        let mut admitted = Admitted { resource: Resource::default(), members: None, mentioned: Vec::new() };
+        let mut out = Map::new();
+        for attribute in self.attributes.iter().filter(|a| a.name != "schemas") {
+            let Some(given) = members_of_body.get(attribute.name.to_ascii_lowercase().as_str()) else {
+                continue;
+            };
+            admitted.mentioned.push(attribute.path.clone());
+            if attribute.kept == Kept::Members {
+                admitted.members = Some(member_ids(attribute, given)?);
+            } else if let Some(value) = writable_value(attribute, given, rules)? {
+                out.insert(attribute.name.clone(), value);
+            }
+        }
+        for extension in &self.extensions {
+            let id = &extension.schema.id;
+            let Some(given) = members_of_body.get(id.to_ascii_lowercase().as_str()) else { continue };
+            admitted.mentioned.push(id.to_string());
+            let attributes = &extension.schema.attributes;
+            if let Some(container) = container_value(id, attributes, given, rules)? {
+                out.insert(id.to_string(), Value::Object(container));
+            }
+        }
+        admitted.resource = Resource::canonical(self, out);
+        Ok(admitted)
+    }
+
+    /// Refuses a resource that lacks a required value (reading A44: `invalidValue` for POST and PUT).
+    ///
+    /// # Errors
+    /// `invalidValue` that names the attribute or the extension.
+    pub fn check_required(&self, body: &Map<String, Value>) -> Result<(), ScimError> {
+        let stored = |a: &&Arc<Attribute>| !matches!(a.kept, Kept::Header | Kept::Members | Kept::Groups);
+        for attribute in self.attributes.iter().filter(stored).filter(|a| a.name != "schemas") {
+            check_required(attribute, body)?;
+        }
+        for extension in &self.extensions {
+            match body.get(&*extension.schema.id) {
+                Some(Value::Object(container)) => {
+                    extension.schema.attributes.iter().try_for_each(|a| check_required(a, container))?;
+                }
+                _ if extension.required => {
+                    let detail = format!("a {} needs the extension {}", self.name, extension.schema.id);
+                    return Err(ScimError::value(detail));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_schemas(&self, given: Option<&Value>) -> Result<(), ScimError> {
+        let wanted = &self.schema.id;
+        let missing = || ScimError::syntax(format!("schemas must be an array that holds \"{wanted}\""));
+        let ids = given.and_then(Value::as_array).ok_or_else(missing)?;
+        let mut holds_base = false;
+        for id in ids {
+            let id = id.as_str().ok_or_else(missing)?;
+            holds_base |= urn::same(id, wanted);
+            if !urn::same(id, wanted) && self.extension(id).is_none() {
+                return Err(ScimError::syntax(format!("schemas: {} has no schema {id:?}", self.name)));
+            }
+        }
+        if holds_base { Ok(()) } else { Err(missing()) }
+    }
+}
+
+/// A body's members by lower-case name (RFC 7643 §2.1: names are case-insensitive).
+///
+/// # Errors
+/// `invalidSyntax` if one attribute is there twice (reading A11).
+pub fn index(body: &Map<String, Value>) -> Result<HashMap<String, &Value>, ScimError> {
+    let mut out = HashMap::with_capacity(body.len());
+    for (name, value) in body {
+        if out.insert(name.to_ascii_lowercase(), value).is_some() {
+            return Err(ScimError::syntax(format!("{name} is there twice, in different case")));
+        }
+    }
+    Ok(out)
+}
+
+/// The canonical value of an attribute that clients may write; none for read-only ones and for no value.
+fn writable_value(attribute: &Attribute, given: &Value, rules: Rules) -> Result<Option<Value>, ScimError> {
+    if attribute.mutability == Mutability::ReadOnly { Ok(None) } else { admit_value(attribute, given, rules) }
+}
+
+/// The canonical value of an attribute, all elements of it; none for no value.
+///
+/// # Errors
+/// `invalidValue` that names the attribute and says what it takes.
+pub fn admit_value(attribute: &Attribute, given: &Value, rules: Rules) -> Result<Option<Value>, ScimError> {
+    match given {
+        Value::Null => Ok(None),
+        Value::Array(elements) if attribute.multi_valued => {
+            let elements = admit_elements(attribute, elements, rules)?;
+            Ok((!elements.is_empty()).then_some(Value::Array(elements)))
+        }
+        _ if attribute.multi_valued => Err(wrong_type(attribute, "an array", given)),
+        _ => admit_single(attribute, given, rules),
+    }
+}
+
+/// The canonical elements of a multi-valued attribute: empty ones dropped, equal ones merged, one primary at most.
+///
+/// # Errors
+/// As [`admit_value`], with the index of the element.
+pub fn admit_elements(attribute: &Attribute, given: &[Value], rules: Rules) -> Result<Vec<Value>, ScimError> {
+    let mut out: Vec<Value> = Vec::with_capacity(given.len());
+    for (position, element) in given.iter().enumerate() {
+        if element.is_null() {
+            let detail = format!("{}[{position}] is null; leave the value out", attribute.path);
+            return Err(ScimError::value(detail));
+        }
+        let admitted = admit_single(attribute, element, rules)
+            .map_err(|error| error.at(format_args!("{}[{position}]", attribute.path)))?;
+        if let Some(value) = admitted {
+            append(&mut out, attribute, value);
+        }
+    }
+    if out.iter().filter(|value| is_primary(value)).count() > 1 {
+        return Err(ScimError::value(format!("{}: more than one value is primary", attribute.path)));
+    }
+    Ok(out)
+}
+
+/// Adds a value to a list; one with the same `value` and `type` is updated instead (readings A18, RFC 7643 §2.4).
+/// Says at which index it stands.
+pub fn append(values: &mut Vec<Value>, attribute: &Attribute, value: Value) -> usize {
+    let twin = values.iter().position(|other| is_twin(attribute, other, &value));
+    match (twin.and_then(|at| values.get_mut(at)), value) {
+        (Some(Value::Object(old)), Value::Object(new)) => {
+            old.extend(new);
+            twin.unwrap_or_default()
+        }
+        (Some(_), _) => twin.unwrap_or_default(),
+        (None, value) => {
+            values.push(value);
+            values.len() - 1
+        }
+    }
+}
+
+fn is_twin(attribute: &Attribute, a: &Value, b: &Value) -> bool {
+    let Some(value) = attribute.value_sub().filter(|_| attribute.kind == Type::Complex) else {
+        return if attribute.kind == Type::Complex { a == b } else { same_key(attribute, a, b) };
+    };
+    let same_sub = |sub: &Attribute| match (a.get(&sub.name), b.get(&sub.name)) {
+        (Some(a), Some(b)) => same_key(sub, a, b),
+        (a, b) => a == b,
+    };
+    a.get(&value.name).is_some() && same_sub(value) && attribute.sub("type").is_none_or(|sub| same_sub(sub))
+}
+
+fn same_key(attribute: &Attribute, a: &Value, b: &Value) -> bool {
+    Key::of(attribute, a).is_some_and(|key| Some(key) == Key::of(attribute, b))
+}
+
+/// Whether the element says `"primary": true`.
+pub fn is_primary(value: &Value) -> bool {
+    value.get("primary") == Some(&Value::Bool(true))
+}
+
+/// The canonical form of one value; none for no value.
+///
+/// # Errors
+/// As [`admit_value`].
+pub fn admit_single(attribute: &Attribute, given: &Value, rules: Rules) -> Result<Option<Value>, ScimError> {
+    match (attribute.kind, given) {
+        (_, Value::Null) => Ok(None),
+        (Type::Complex, Value::Object(parts)) => {
+            let mut parts = admit_parts(attribute, parts, rules)?;
+            parts.retain(|_, value| !value.is_null());
+            for sub in attribute.sub_attributes.iter().filter(|sub| sub.required && !parts.is_empty()) {
+                check_required(sub, &parts)?;
+            }
+            Ok((!parts.is_empty()).then_some(Value::Object(parts)))
+        }
+        (Type::Complex, _) => Err(wrong_type(attribute, "an object", given)),
+        (_, Value::String(text)) if text.is_empty() && attribute.kind == Type::String => Ok(None),
+        _ => admit_simple(attribute, given, rules).map(Some),
+    }
+}
+
+/// The sub-attributes of a complex value in canonical form, `null` where the client says "no value".
+///
+/// # Errors
+/// As [`admit_value`].
+pub fn admit_parts(
+    attribute: &Attribute,
+    given: &Map<String, Value>,
+    rules: Rules,
+) -> Result<Map<String, Value>, ScimError> {
+    let given = index(given).map_err(|error| error.at(&attribute.path))?;
+    let mut out = Map::new();
+    for sub in &attribute.sub_attributes {
+        let Some(value) = given.get(sub.name.to_ascii_lowercase().as_str()) else { continue };
+        if sub.mutability == Mutability::ReadOnly {
+            continue;
+        }
+        out.insert(sub.name.clone(), admit_value(sub, value, rules)?.unwrap_or(Value::Null));
+    }
+    Ok(out)
+}
+
+fn admit_simple(attribute: &Attribute, given: &Value, rules: Rules) -> Result<Value, ScimError> {
+    let canonical = match (attribute.kind, given) {
+        (Type::String | Type::Reference, Value::String(_))
+        | (Type::Boolean, Value::Bool(_))
+        | (Type::Decimal, Value::Number(_)) => given.clone(),
+        (Type::Integer, Value::Number(number)) if number.is_i64() => given.clone(),
+        (Type::DateTime, Value::String(text)) if key::parse_instant(text).is_some() => {
+            Value::String(text.to_ascii_uppercase())
+        }
+        (Type::Binary, Value::String(text)) if key::decode_base64(text).is_some() => given.clone(),
+        _ => return Err(wrong_type(attribute, expectation(attribute.kind), given)),
+    };
+    if let Value::String(text) = &canonical {
+        check_text(attribute, text)?;
+        format::check(attribute, text, rules.check_formats)?;
+    }
+    check_canonical_values(attribute, &canonical)?;
+    Ok(canonical)
+}
+
+fn check_text(attribute: &Attribute, text: &str) -> Result<(), ScimError> {
+    if text.contains('\0') {
+        return Err(ScimError::value(format!("{}: the character U+0000 cannot be stored", attribute.path)));
+    }
+    if attribute.comparison == Comparison::UserName {
+        format::check_user_name(text)?;
+    }
+    Ok(())
+}
+
+fn check_canonical_values(attribute: &Attribute, value: &Value) -> Result<(), ScimError> {
+    let allowed = &attribute.canonical_values;
+    let is_allowed = |name: &String| same_key(attribute, &Value::String(name.clone()), value);
+    if !attribute.closed || allowed.iter().any(is_allowed) {
+        return Ok(());
+    }
+    Err(ScimError::value(format!("{} must be one of {}", attribute.path, allowed.join(", "))))
+}
+
+fn container_value(
+    id: &str,
+    attributes: &[Arc<Attribute>],
+    given: &Value,
+    rules: Rules,
+) -> Result<Option<Map<String, Value>>, ScimError> {
+    let given = match given {
+        Value::Null => return Ok(None),
+        Value::Object(container) => index(container).map_err(|error| error.at(id))?,
+        _ => return Err(ScimError::value(format!("{id} must be an object"))),
+    };
+    let mut out = Map::new();
+    for attribute in attributes {
+        let Some(value) = given.get(attribute.name.to_ascii_lowercase().as_str()) else { continue };
+        if let Some(value) = writable_value(attribute, value, rules)? {
+            out.insert(attribute.name.clone(), value);
+        }
+    }
+    Ok((!out.is_empty()).then_some(out))
+}
+
+/// The ids that a value of `members` names: `value`, or the end of `$ref` where only that is given.
+///
+/// # Errors
+/// `invalidValue` for a value that is not an array of objects, or an element that names nothing.
+pub fn member_ids(attribute: &Attribute, given: &Value) -> Result<Vec<String>, ScimError> {
+    let elements = match given {
+        Value::Null => return Ok(Vec::new()),
+        Value::Array(elements) => elements,
+        _ => return Err(wrong_type(attribute, "an array", given)),
+    };
+    let mut out: Vec<String> = Vec::with_capacity(elements.len());
+    let mut seen = std::collections::HashSet::with_capacity(elements.len());
+    for (position, element) in elements.iter().enumerate() {
+        let id =
+            member_id(element).map_err(|error| error.at(format_args!("{}[{position}]", attribute.path)))?;
+        if seen.insert(id.clone()) {
+            out.push(id);
+        }
+    }
+    Ok(out)
+}
+
+fn member_id(element: &Value) -> Result<String, ScimError> {
+    let needs = || ScimError::value("a member is an object with the id of a resource as its value");
+    let parts = index(element.as_object().ok_or_else(needs)?)?;
+    let text = |name: &str| match parts.get(name) {
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => Err(needs()),
+    };
+    let id = match (text("value")?, text("$ref")?) {
+        (Some(value), _) => value,
+        (None, Some(uri)) => uri.rsplit('/').next().unwrap_or(uri),
+        (None, None) => return Err(needs()),
+    };
+    if id.contains('\0') { Err(needs()) } else { Ok(id.to_owned()) }
+}
+
+fn check_required(attribute: &Attribute, body: &Map<String, Value>) -> Result<(), ScimError> {
+    let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+    match body.get(&attribute.name) {
+        Some(value) if !blank(value) => Ok(()),
+        _ if !attribute.required => Ok(()),
+        _ => Err(ScimError::value(format!("{} is required and must not be empty", attribute.path))),
+    }
+}
+
+fn expectation(kind: Type) -> &'static str {
+    match kind {
+        Type::String => "a string",
+        Type::Reference => "a string with a URI",
+        Type::Boolean => "true or false",
+        Type::Decimal => "a number",
+        Type::Integer => "a whole number",
+        Type::DateTime => "a date and time like \"2011-05-13T04:42:34Z\"",
+        Type::Binary => "a string in base64",
+        Type::Complex => "an object",
+    }
+}
+
+fn wrong_type(attribute: &Attribute, wanted: &str, given: &Value) -> ScimError {
+    let found = match given {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    };
+    ScimError::value(format!("{} must be {wanted}, not {found}", attribute.path))
+}
