@@ -59,7 +59,7 @@ pub enum LogFormat {
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Where the data is: `sqlite:` and a path.
+    /// Where the data is.
     pub database: String,
     /// The directory of additional schemas.
     pub schemas: Option<PathBuf>,
@@ -128,20 +128,9 @@ impl Given {
         }
     }
 
-    /// Where the data is.
-    ///
-    /// # Errors
-    /// [`ConfigError`] if that is no database Muster knows.
-    pub fn database(&self) -> Result<String, ConfigError> {
-        let url = self.database.as_deref().unwrap_or("sqlite:muster.db");
-        match url.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => Ok(url.to_owned()),
-            _ => refuse(
-                "database",
-                url,
-                "sqlite: and the path of a file, as in sqlite:/var/lib/muster/muster.db",
-            ),
-        }
+    /// Where the data is; the store says whether it knows that kind of database.
+    pub fn database_url(&self) -> &str {
+        self.database.as_deref().unwrap_or("sqlite:muster.db")
     }
 
     /// Checks everything.
@@ -151,7 +140,7 @@ impl Given {
     pub fn resolve(self) -> Result<Settings, ConfigError> {
         Ok(Settings {
             listen: address(self.listen.as_deref().unwrap_or("127.0.0.1:8080"))?,
-            database: self.database()?,
+            database: self.database_url().to_owned(),
             schemas: self.schemas.map(directory).transpose()?,
             public_url: self.public_url.as_deref().map(public_url).transpose()?,
             trust_forwarded: self.trust_forwarded.unwrap_or(false),
@@ -297,8 +286,6 @@ mod tests {
         let cases = [
             ("listen = \"8080\"", "as in 127.0.0.1:8080"),
             ("listen = \"127.0.0.1:70000\"", "as in 127.0.0.1:8080"),
-            ("database = \"muster.db\"", "as in sqlite:/var"),
-            ("database = \"sqlite:\"", "as in sqlite:/var"),
             ("schemas = \"/no/such/directory\"", "the path of a directory"),
             ("max-body = 10", "from 1024 on"),
             ("workers = 0", "from 1 to 1024"),

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::access::tokens::{self, NewClient, Scope, TokenText};
+use crate::access::tokens::{self, NewClient, Scope, State, TokenText};
 use crate::access::{Access, AccessError};
 use crate::id::TenantId;
 
@@ -38,7 +38,7 @@ impl Access {
                 check(text)?;
                 self.set_bootstrap(text, now).await
             }
-            None if self.store.is_empty().await? => {
+            None if self.store.count_tokens().await? == 0 => {
                 Ok(Bootstrap::Made(self.create_token(&first(Some(LIFETIME)), now).await?))
             }
             None => Ok(Bootstrap::Unchanged),
@@ -46,15 +46,20 @@ impl Access {
     }
 
     async fn set_bootstrap(&self, text: &str, now: DateTime<Utc>) -> Result<Bootstrap, AccessError> {
-        let hash = tokens::hash(text);
-        let rows = self.store.token_list(Some(TenantId::DEFAULT)).await?;
-        let live = rows.iter().filter(|row| row.name == BOOTSTRAP_NAME && row.revoked.is_none());
-        let (same, earlier): (Vec<_>, Vec<_>) =
-            live.partition(|row| row.hash == hash && row.expires.is_none());
-        for row in earlier {
-            self.store.token_revoke(TenantId::DEFAULT, row.id, now).await?;
+        let found = self.store.find_token(TenantId::DEFAULT, &tokens::hash(text)).await?;
+        let same = found.map(|owner| owner.token);
+        if same.as_ref().is_some_and(|token| State::of(token, now) != State::Live) {
+            return Err(AccessError::invalid(
+                "MUSTER_BOOTSTRAP_TOKEN is a token that was revoked or has expired; choose another text",
+            ));
         }
-        if !same.is_empty() {
+        let same = same.map(|token| token.id);
+        for token in self.store.list_tokens(TenantId::DEFAULT).await? {
+            if token.name == BOOTSTRAP_NAME && token.revoked.is_none() && Some(token.id) != same {
+                self.store.revoke_token(TenantId::DEFAULT, token.id, now).await?;
+            }
+        }
+        if same.is_some() {
             return Ok(Bootstrap::Unchanged);
         }
         self.insert_token(&first(None), text, now).await?;

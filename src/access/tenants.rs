@@ -10,6 +10,10 @@ use chrono::{DateTime, Utc};
 use crate::access::{Access, AccessError};
 use crate::id::TenantId;
 use crate::quirks::Policy;
+use crate::scim::key::parse_instant;
+use crate::scim::registry::Registry;
+use crate::scim::urn;
+use crate::store::{self, StoreError, UniquePath};
 
 /// A tenant as people see it.
 #[derive(Clone, Debug)]
@@ -21,7 +25,7 @@ pub struct Tenant {
     /// What it decides for itself.
     pub overrides: Overrides,
     /// When it was made.
-    pub created: DateTime<Utc>,
+    pub created: Option<DateTime<Utc>>,
 }
 
 /// The policies that a tenant sets, by their names.
@@ -29,11 +33,14 @@ pub struct Tenant {
 pub struct Overrides(BTreeMap<String, bool>);
 
 impl Overrides {
-    /// Reads what the store keeps: a JSON object of booleans.
+    /// Reads what the store keeps: nothing, or a JSON object of booleans.
     ///
     /// # Errors
     /// [`AccessError::Invalid`] if it is anything else, or names a policy that does not exist.
     pub fn parse(text: &str) -> Result<Self, AccessError> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
         let map: BTreeMap<String, bool> = serde_json::from_str(text).map_err(|error| {
             AccessError::invalid(format!("the tenant's stored policies are damaged: {error}"))
         })?;
@@ -116,17 +123,15 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::Invalid`] for a name that is taken or no name, [`AccessError::Store`].
-    pub async fn create_tenant(
-        &self,
-        name: &str,
-        overrides: &Overrides,
-        now: DateTime<Utc>,
-    ) -> Result<TenantId, AccessError> {
+    pub async fn create_tenant(&self, name: &str, now: DateTime<Utc>) -> Result<TenantId, AccessError> {
         check_name(name)?;
-        let made = self.store.tenant_create(name, &overrides.to_text()?, now).await?;
-        made.ok_or_else(|| {
-            AccessError::invalid(format!("there is a tenant {name} already; choose another name"))
-        })
+        match self.store.create_tenant(name, now).await {
+            Ok(tenant) => Ok(tenant.id),
+            Err(StoreError::Unique { .. }) => {
+                Err(AccessError::invalid(format!("there is a tenant {name} already; choose another name")))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// All tenants.
@@ -134,7 +139,7 @@ impl Access {
     /// # Errors
     /// [`AccessError::Store`].
     pub async fn tenants(&self) -> Result<Vec<Tenant>, AccessError> {
-        self.store.tenant_list().await?.into_iter().map(tenant).collect()
+        self.store.list_tenants().await?.into_iter().map(tenant).collect()
     }
 
     /// The tenant of that name.
@@ -142,7 +147,7 @@ impl Access {
     /// # Errors
     /// [`AccessError::Invalid`] if there is none, [`AccessError::Store`].
     pub async fn tenant(&self, name: &str) -> Result<Tenant, AccessError> {
-        match self.store.tenant_by_name(name).await? {
+        match self.store.find_tenant(name).await? {
             Some(row) => tenant(row),
             None => Err(AccessError::invalid(format!(
                 "there is no tenant {name}; see `muster tenant list`, or make it with `muster tenant create {name}`"
@@ -153,9 +158,24 @@ impl Access {
     /// Puts a tenant's own choices in the place of those it had.
     ///
     /// # Errors
-    /// [`AccessError::Store`].
-    pub async fn set_overrides(&self, tenant: TenantId, overrides: &Overrides) -> Result<(), AccessError> {
-        Ok(self.store.tenant_set_policies(tenant, &overrides.to_text()?).await?)
+    /// [`AccessError::Invalid`] if the tenant's resources do not obey a choice, [`AccessError::Store`].
+    pub async fn set_overrides(
+        &self,
+        tenant: TenantId,
+        overrides: &Overrides,
+        registry: &Registry,
+    ) -> Result<(), AccessError> {
+        // No profile makes group names unique, so the tenant alone decides.
+        let unique = overrides.apply(Policy::DEFAULT)?.unique_group_names;
+        let groups = registry.types().iter().filter(|kind| &*kind.schema.id == urn::GROUP);
+        let paths: Vec<_> = groups.map(|kind| UniquePath { kind, path: "displayName", unique }).collect();
+        match self.store.set_policies(tenant, &overrides.to_text()?, &paths).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Unique { path }) => Err(AccessError::invalid(format!(
+                "the tenant has groups with the same {path}; rename them first"
+            ))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Deletes a tenant with all its resources and tokens.
@@ -166,13 +186,13 @@ impl Access {
         if tenant == TenantId::DEFAULT {
             return Err(AccessError::invalid("the tenant default stays; revoke its tokens instead"));
         }
-        Ok(self.store.tenant_delete(tenant).await?)
+        Ok(self.store.delete_tenant(tenant).await?)
     }
 }
 
-fn tenant(row: crate::store::TenantRow) -> Result<Tenant, AccessError> {
+fn tenant(row: store::Tenant) -> Result<Tenant, AccessError> {
     let overrides = Overrides::parse(&row.policies)?;
-    Ok(Tenant { id: row.id, name: row.name, overrides, created: row.created })
+    Ok(Tenant { id: row.id, name: row.name, overrides, created: parse_instant(&row.created) })
 }
 
 #[cfg(test)]

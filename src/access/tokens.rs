@@ -15,7 +15,8 @@ use crate::access::{Access, AccessError};
 use crate::context::Scopes;
 use crate::id::{ClientId, TenantId};
 use crate::quirks::Profile;
-use crate::store::NewToken;
+use crate::scim::key::parse_instant;
+use crate::store::{self, NewToken};
 
 /// What every token that Muster makes begins with, so that scanners and people recognise one.
 const PREFIX: &str = "muster_";
@@ -114,13 +115,42 @@ pub struct NewClient {
     pub lifetime: Option<TimeDelta>,
 }
 
+/// Whether a token counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Live,
+    /// Its time is over.
+    Expired,
+    /// It was taken back.
+    Revoked,
+}
+
+impl State {
+    /// The state of a token at the time `now`. One whose end cannot be read has ended.
+    pub(super) fn of(token: &store::Token, now: DateTime<Utc>) -> Self {
+        match (&token.revoked, &token.expires) {
+            (Some(_), _) => Self::Revoked,
+            (None, Some(end)) if parse_instant(end).is_none_or(|end| end <= now) => Self::Expired,
+            _ => Self::Live,
+        }
+    }
+
+    /// A word for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 /// What a list of tokens shows.
 #[derive(Clone, Debug)]
 pub struct TokenSummary {
-    /// The number that revokes it.
+    /// The number that revokes it, within its tenant.
     pub id: ClientId,
-    /// The tenant's name.
-    pub tenant: String,
     /// What people call the client.
     pub name: String,
     /// Its profile.
@@ -128,11 +158,11 @@ pub struct TokenSummary {
     /// Its scope.
     pub scope: String,
     /// When it was made.
-    pub created: DateTime<Utc>,
+    pub created: Option<DateTime<Utc>>,
     /// When it stops counting, if ever.
     pub expires: Option<DateTime<Utc>>,
-    /// When it was revoked, if it was.
-    pub revoked: Option<DateTime<Utc>>,
+    /// Whether it counts.
+    pub state: State,
 }
 
 pub(super) fn unknown_profile(name: &str) -> AccessError {
@@ -162,62 +192,63 @@ impl Access {
         client: &NewClient,
         text: &str,
         now: DateTime<Utc>,
-    ) -> Result<ClientId, AccessError> {
+    ) -> Result<(), AccessError> {
         if !Profile::NAMES.contains(&client.profile.as_str()) {
             return Err(unknown_profile(&client.profile));
         }
         let too_long =
-            || AccessError::invalid("the token would outlive the calendar; give it a shorter --expires");
+            || AccessError::invalid("the token would outlive the calendar; give it a shorter life");
         let expires = match client.lifetime {
             None => None,
             Some(lifetime) => Some(now.checked_add_signed(lifetime).ok_or_else(too_long)?),
         };
-        let row = NewToken {
-            tenant: client.tenant,
-            name: client.name.clone(),
-            hash: hash(text).to_vec(),
-            profile: client.profile.clone(),
-            scope: client.scope.name().to_owned(),
-            created: now,
+        let token = NewToken {
+            hash: &hash(text),
+            name: &client.name,
+            profile: &client.profile,
+            scopes: client.scope.name(),
             expires,
         };
-        Ok(self.store.token_insert(&row).await?)
+        self.store.insert_token(client.tenant, &token, now).await?;
+        Ok(())
     }
 
-    /// The tokens of one tenant, or of all.
+    /// The tokens of a tenant, in the order in which they were made.
     ///
     /// # Errors
     /// [`AccessError::Store`].
-    pub async fn tokens(&self, tenant: Option<TenantId>) -> Result<Vec<TokenSummary>, AccessError> {
-        let rows = self.store.token_list(tenant).await?;
-        let summary = |row: crate::store::TokenRow| TokenSummary {
-            id: row.id,
-            tenant: row.tenant_name,
-            name: row.name,
-            profile: row.profile,
-            scope: row.scope,
-            created: row.created,
-            expires: row.expires,
-            revoked: row.revoked,
+    pub async fn tokens(
+        &self,
+        tenant: TenantId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<TokenSummary>, AccessError> {
+        let summary = |token: store::Token| TokenSummary {
+            state: State::of(&token, now),
+            id: token.id,
+            name: token.name,
+            profile: token.profile,
+            scope: token.scopes,
+            created: parse_instant(&token.created),
+            expires: token.expires.as_deref().and_then(parse_instant),
         };
-        Ok(rows.into_iter().map(summary).collect())
+        Ok(self.store.list_tokens(tenant).await?.into_iter().map(summary).collect())
     }
 
     /// Takes a token back. The next request with it is refused.
     ///
     /// # Errors
-    /// [`AccessError::Invalid`] if the tenant has no such token that still counts, [`AccessError::Store`].
+    /// [`AccessError::Invalid`] if the tenant has no such token or it was revoked before, [`AccessError::Store`].
     pub async fn revoke_token(
         &self,
         tenant: TenantId,
         id: ClientId,
         now: DateTime<Utc>,
     ) -> Result<(), AccessError> {
-        if self.store.token_revoke(tenant, id, now).await? {
+        if self.store.revoke_token(tenant, id, now).await? {
             return Ok(());
         }
         Err(AccessError::invalid(format!(
-            "the tenant has no token {id} that still counts; see `muster token list` for those that do"
+            "the tenant has no token {id} that could be revoked; see `muster token list` for its tokens"
         )))
     }
 }

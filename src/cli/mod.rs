@@ -2,6 +2,7 @@
 //!
 //! Invariant: answers go to stdout, refusals as one sentence to stderr; the exit code is 0, 1 for a refusal, or 2 for wrong usage.
 
+mod schemas;
 mod serve;
 mod table;
 mod tenant;
@@ -17,7 +18,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::access::{Access, AccessError};
 use crate::config::{ConfigError, Given};
-use crate::store::{Store, StoreError};
+use crate::http;
+use crate::scim::registry::Registry;
+use crate::store::{BadDatabaseUrl, Store, StoreError};
 
 /// A SCIM 2.0 provisioning server: identity providers push users and groups in, applications read them.
 #[derive(Debug, Parser)]
@@ -55,13 +58,24 @@ struct Database {
     /// Where the data is kept [default: sqlite:muster.db]
     #[arg(long, env = "MUSTER_DATABASE", value_name = "URL")]
     database: Option<String>,
+    /// The directory of schemas that the server is given, if it is given one
+    #[arg(long, env = "MUSTER_SCHEMAS", value_name = "DIR")]
+    schemas: Option<PathBuf>,
+}
+
+/// An open database and what it holds resources of.
+struct Opened {
+    access: Access,
+    registry: Registry,
 }
 
 impl Database {
-    async fn open(self) -> Result<Access, Refused> {
-        let flags = Given { database: self.database, ..Given::default() };
-        let url = flags.over(Given::from_file(self.config.as_deref())?).database()?;
-        Ok(Access::new(Store::open(&url).await?))
+    async fn open(self) -> Result<Opened, Refused> {
+        let flags = Given { database: self.database, schemas: self.schemas, ..Given::default() };
+        let given = flags.over(Given::from_file(self.config.as_deref())?);
+        let registry = schemas::registry(given.schemas.as_deref())?;
+        let store = Store::open(&given.database_url().parse()?, &registry).await?;
+        Ok(Opened { access: Access::new(store), registry })
     }
 }
 
@@ -92,7 +106,13 @@ impl From<AccessError> for Refused {
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        Self(format!("the database did not do it: {error}"))
+        Self(http::with_causes(&error))
+    }
+}
+
+impl From<BadDatabaseUrl> for Refused {
+    fn from(error: BadDatabaseUrl) -> Self {
+        Self(error.to_string())
     }
 }
 

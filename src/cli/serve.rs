@@ -3,21 +3,19 @@
 //! Invariant: stdout has one line when requests are answered, and before it, once in a database's life, its first token.
 
 use std::future::{Future, poll_fn};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Poll;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, Bootstrap};
-use crate::cli::{Refused, say};
+use crate::cli::{Refused, say, schemas};
 use crate::config::{self, Given, LogFormat, Settings};
 use crate::directory::Directory;
 use crate::http;
-use crate::scim::registry::Registry;
 use crate::store::Store;
 
 /// Run the server.
@@ -40,11 +38,11 @@ impl Serve {
     pub(super) async fn run(self, now: DateTime<Utc>) -> Result<(), Refused> {
         let settings = self.given.over(Given::from_file(self.config.as_deref())?).resolve()?;
         start_logging(settings.log_format)?;
-        let registry = Arc::new(registry(settings.schemas.as_deref())?);
-        let store = Store::open(&settings.database).await?;
+        let registry = Arc::new(schemas::registry(settings.schemas.as_deref())?);
+        let store = Store::open(&settings.database.parse()?, &registry).await?;
         let access = Access::new(store.clone());
         let bootstrap = access.bootstrap(config::bootstrap_token().as_deref(), now).await?;
-        let directory = Directory::new(store.clone(), registry);
+        let directory = Directory::new(store, registry);
         let stop = stop_signal()?;
         let bound = http::bind(settings.listen, http_settings(&settings), directory, access, stop).map_err(
             |error| {
@@ -56,7 +54,6 @@ impl Serve {
         }
         say(format_args!("muster listening on http://{}", bound.address))?;
         bound.serve().await?;
-        store.close().await;
         Ok(())
     }
 }
@@ -87,30 +84,6 @@ fn start_logging(format: LogFormat) -> Result<(), Refused> {
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     Ok(())
-}
-
-/// The built-in documents and those in the directory, in the order of their names.
-fn registry(directory: Option<&Path>) -> Result<Registry, Refused> {
-    let mut documents = Vec::new();
-    if let Some(directory) = directory {
-        let unreadable = |path: &Path, error: std::io::Error| {
-            Refused(format!("{} cannot be read: {error}", path.display()))
-        };
-        let entries = std::fs::read_dir(directory).map_err(|error| unreadable(directory, error))?;
-        let mut paths = Vec::new();
-        for entry in entries {
-            paths.push(entry.map_err(|error| unreadable(directory, error))?.path());
-        }
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        paths.sort();
-        for path in paths {
-            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-            let document: Value = serde_json::from_str(&text)
-                .map_err(|error| Refused(format!("{} is no JSON: {error}", path.display())))?;
-            documents.push((path.display().to_string(), document));
-        }
-    }
-    Registry::with(&documents).map_err(|error| Refused(error.to_string()))
 }
 
 /// Ready when the process is asked to end.

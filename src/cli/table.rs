@@ -1,5 +1,7 @@
 //! Tables for people: columns as wide as their widest cell, two blanks between them.
 
+use chrono::{DateTime, Utc};
+
 /// The rows below their headings.
 pub(super) fn render<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     let headings = headings.map(str::to_owned);
@@ -16,6 +18,11 @@ pub(super) fn render<const N: usize>(headings: [&str; N], rows: &[[String; N]]) 
         cells.join("  ").trim_end().to_owned()
     };
     all.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A day, as a cell shows it.
+pub(super) fn day(instant: Option<DateTime<Utc>>) -> String {
+    instant.map_or_else(|| "?".to_owned(), |instant| instant.format("%F").to_string())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
 use crate::access::Overrides;
-use crate::cli::{Database, Refused, say, table};
+use crate::cli::{Database, Opened, Refused, say, table};
 
 /// Make, list, change and delete tenants.
 #[derive(Debug, Subcommand)]
@@ -53,35 +53,34 @@ impl Command {
         match self {
             Self::Create { name, set, database } => {
                 let overrides = with(Overrides::default(), &set)?;
-                let access = database.open().await?;
-                access.create_tenant(&name, &overrides, now).await?;
+                let Opened { access, registry } = database.open().await?;
+                let tenant = access.create_tenant(&name, now).await?;
+                if !overrides.is_empty() {
+                    access.set_overrides(tenant, &overrides, &registry).await?;
+                }
                 say(format_args!(
                     "made tenant {name}; give it a client with `muster token create --tenant {name}`"
                 ))
             }
             Self::List { database } => {
-                let tenants = database.open().await?.tenants().await?;
+                let tenants = database.open().await?.access.tenants().await?;
                 let rows: Vec<_> = tenants
                     .iter()
                     .map(|tenant| {
-                        [
-                            tenant.name.clone(),
-                            tenant.created.format("%F").to_string(),
-                            tenant.overrides.to_string(),
-                        ]
+                        [tenant.name.clone(), table::day(tenant.created), tenant.overrides.to_string()]
                     })
                     .collect();
                 say(table::render(["NAME", "CREATED", "POLICIES"], &rows))
             }
             Self::Set { name, settings, database } => {
-                let access = database.open().await?;
+                let Opened { access, registry } = database.open().await?;
                 let tenant = access.tenant(&name).await?;
                 let overrides = with(tenant.overrides, &settings)?;
-                access.set_overrides(tenant.id, &overrides).await?;
+                access.set_overrides(tenant.id, &overrides, &registry).await?;
                 say(format_args!("{name}: {overrides}"))
             }
             Self::Delete { name, yes, database } => {
-                let access = database.open().await?;
+                let Opened { access, .. } = database.open().await?;
                 let tenant = access.tenant(&name).await?;
                 if !yes {
                     return Err(Refused(format!(

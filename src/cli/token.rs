@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Subcommand;
 
 use crate::access::{NewClient, Scope, TokenSummary};
-use crate::cli::{Database, Refused, say, table};
+use crate::cli::{Database, Opened, Refused, say, table};
 use crate::id::ClientId;
 use crate::quirks::Profile;
 
@@ -74,23 +74,27 @@ impl Command {
     pub(super) async fn run(self, now: DateTime<Utc>) -> Result<(), Refused> {
         match self {
             Self::Create { tenant, profile, name, scope, expires, database } => {
-                let access = database.open().await?;
+                let Opened { access, .. } = database.open().await?;
                 let tenant = access.tenant(&tenant).await?.id;
                 let client = NewClient { tenant, name, profile, scope: scope.parse()?, lifetime: expires.0 };
                 say(access.create_token(&client, now).await?.reveal())
             }
             Self::List { tenant, database } => {
-                let access = database.open().await?;
-                let tenant = match tenant {
-                    Some(name) => Some(access.tenant(&name).await?.id),
-                    None => None,
+                let Opened { access, .. } = database.open().await?;
+                let tenants = match tenant {
+                    Some(name) => vec![access.tenant(&name).await?],
+                    None => access.tenants().await?,
                 };
-                let rows: Vec<_> = access.tokens(tenant).await?.iter().map(|token| row(token, now)).collect();
-                let headings = ["ID", "TENANT", "NAME", "PROFILE", "SCOPE", "CREATED", "EXPIRES", "STATE"];
+                let mut rows = Vec::new();
+                for tenant in tenants {
+                    let tokens = access.tokens(tenant.id, now).await?;
+                    rows.extend(tokens.iter().map(|token| row(&tenant.name, token)));
+                }
+                let headings = ["TENANT", "ID", "NAME", "PROFILE", "SCOPE", "CREATED", "EXPIRES", "STATE"];
                 say(table::render(headings, &rows))
             }
             Self::Revoke { id, tenant, database } => {
-                let access = database.open().await?;
+                let Opened { access, .. } = database.open().await?;
                 let tenant = access.tenant(&tenant).await?.id;
                 access.revoke_token(tenant, ClientId(id), now).await?;
                 say(format_args!("revoked token {id}"))
@@ -99,21 +103,16 @@ impl Command {
     }
 }
 
-fn row(token: &TokenSummary, now: DateTime<Utc>) -> [String; 8] {
-    let state = match (token.revoked, token.expires) {
-        (Some(_), _) => "revoked",
-        (None, Some(end)) if end <= now => "expired",
-        _ => "live",
-    };
+fn row(tenant: &str, token: &TokenSummary) -> [String; 8] {
     [
+        tenant.to_owned(),
         token.id.to_string(),
-        token.tenant.clone(),
         token.name.clone(),
         token.profile.clone(),
         token.scope.clone(),
-        token.created.format("%F").to_string(),
-        token.expires.map_or_else(|| "never".to_owned(), |end| end.format("%F").to_string()),
-        state.to_owned(),
+        table::day(token.created),
+        token.expires.map_or_else(|| "never".to_owned(), |end| table::day(Some(end))),
+        token.state.name().to_owned(),
     ]
 }
 

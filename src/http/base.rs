@@ -27,7 +27,8 @@ pub(super) fn base(request: &HttpRequest, settings: &Settings, mount: &str) -> R
         _ => "http",
     };
     let prefix = forwarded(FORWARDED_PREFIX)?.unwrap_or_default().trim_end_matches('/');
-    if !prefix.is_empty() && !(prefix.starts_with('/') && prefix.bytes().all(is_path_byte)) {
+    let is_path = prefix.is_empty() || prefix.starts_with('/') && prefix.bytes().all(is_path_byte);
+    if !is_path {
         return Err(ScimError::value("the X-Forwarded-Prefix header is no path"));
     }
     let host = match forwarded(FORWARDED_HOST)? {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a refusal always has that body; what went wrong inside the server is in [`Failure::cause`], for the log only.
 
+use std::error::Error;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -21,7 +23,7 @@ pub(super) struct Failure {
     /// What the client is told.
     pub(super) error: ScimError,
     /// A header that belongs to the status.
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(HeaderName, &'static str)>,
     /// What the log is told.
     pub(super) cause: Option<String>,
 }
@@ -30,7 +32,7 @@ impl Failure {
     /// 405 with the methods that there are.
     pub(super) fn method(method: &str, template: &str, allow: &'static str) -> Self {
         let detail = format!("{template} has no method {method}; it has {allow}");
-        let header = Some((ALLOW, HeaderValue::from_static(allow)));
+        let header = Some((ALLOW, allow));
         Self { error: ScimError::new(ErrorKind::MethodNotAllowed, detail), header, cause: None }
     }
 
@@ -44,7 +46,7 @@ impl Failure {
     pub(super) fn unavailable(cause: impl Into<String>) -> Self {
         Self {
             error: ScimError::new(ErrorKind::Unavailable, "the database is busy or away; try again"),
-            header: Some((RETRY_AFTER, HeaderValue::from_static("1"))),
+            header: Some((RETRY_AFTER, "1")),
             cause: Some(cause.into()),
         }
     }
@@ -64,7 +66,7 @@ impl Failure {
             }
         };
         let error = ScimError::new(ErrorKind::Unauthorized, refusal.to_string());
-        Self { error, header: Some((WWW_AUTHENTICATE, HeaderValue::from_static(challenge))), cause: None }
+        Self { error, header: Some((WWW_AUTHENTICATE, challenge)), cause: None }
     }
 
     /// The answer. A fault of the server shows nothing but the request's id.
@@ -85,7 +87,7 @@ impl Failure {
         let mut response = HttpResponse::build(status);
         response.insert_header((CONTENT_TYPE, SCIM_JSON));
         if let Some((name, value)) = &self.header {
-            response.insert_header((name.clone(), value.clone()));
+            response.insert_header((name.clone(), HeaderValue::from_static(value)));
         }
         response.body(Value::Object(body).to_string())
     }
@@ -99,12 +101,11 @@ impl From<ScimError> for Failure {
 
 impl From<directory::Failure> for Failure {
     fn from(failure: directory::Failure) -> Self {
+        let is_unavailable = failure.is_unavailable();
         match failure {
             directory::Failure::Scim(error) => error.into(),
-            directory::Failure::Store(error) if error.is_unavailable() => {
-                Self::unavailable(error.to_string())
-            }
-            directory::Failure::Store(error) => Self::internal(error.to_string()),
+            directory::Failure::Store(error) if is_unavailable => Self::unavailable(with_causes(&error)),
+            directory::Failure::Store(error) => Self::internal(with_causes(&error)),
         }
     }
 }
@@ -117,4 +118,15 @@ impl From<AccessError> for Failure {
             AccessError::Store(error) => directory::Failure::Store(error).into(),
         }
     }
+}
+
+/// The error and what caused it, in one line.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

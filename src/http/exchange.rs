@@ -95,3 +95,36 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use actix_web::rt::System;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_500_that_shows_only_the_request_id() {
+        let broken = async {
+            actix_web::rt::task::yield_now().await;
+            if true {
+                panic!("a secret cause")
+            }
+            Ok(())
+        };
+        System::new().block_on(async {
+            let failure = unpanicked(broken).await.unwrap_err();
+            assert_eq!(failure.cause.as_deref(), Some("panic: a secret cause"));
+            let response = failure.to_response("req-1");
+            assert_eq!(response.status().as_u16(), 500);
+            let body = String::from_utf8(to_bytes(response.into_body()).await.unwrap().to_vec()).unwrap();
+            assert!(body.contains("req-1") && !body.contains("secret"), "{body}");
+        });
+    }
+
+    #[test]
+    fn what_does_not_panic_passes_through() {
+        let answered = System::new().block_on(unpanicked(async { Ok(7) }));
+        assert_eq!(answered.unwrap(), 7);
+    }
+}

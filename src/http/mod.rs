@@ -29,6 +29,7 @@ use crate::http::scim::{Call, discovery, resources};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::{Registry, ResourceType};
 
+pub(crate) use error::with_causes;
 pub use server::{Bound, bind};
 
 /// What the HTTP side needs to know.

@@ -14,7 +14,7 @@ use actix_web::{HttpResponse, HttpServer};
 
 use crate::access::Access;
 use crate::directory::Directory;
-use crate::http::error::Failure;
+use crate::http::error::{Failure, with_causes};
 use crate::http::exchange::exchange;
 use crate::http::{App, Settings};
 
@@ -87,7 +87,7 @@ pub(super) async fn ready(access: &Access) -> Result<HttpResponse, Failure> {
     let pinged = actix_web::rt::time::timeout(PING_PATIENCE, access.ping()).await;
     let cause = match pinged {
         Ok(Ok(())) => return Ok(says("ready\n")),
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => with_causes(&error),
         Err(_) => "the store does not answer in time".to_owned(),
     };
     Err(Failure::unavailable(cause))

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::http::error::{Failure, SCIM_JSON};
 use crate::http::{App, Place, Target, base};
 use crate::scim::error::{ErrorKind, ScimError};
-use crate::scim::listing::MAX_RESULTS;
+use crate::scim::listing::MAX_COUNT;
 use crate::scim::registry::ResourceType;
 use crate::scim::schema::Schema;
 use crate::scim::urn;
@@ -78,7 +78,7 @@ fn configuration(max_body: usize, base: &str) -> Value {
         "schemas": [urn::SERVICE_PROVIDER_CONFIG],
         "patch": {"supported": true},
         "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": max_body},
-        "filter": {"supported": true, "maxResults": MAX_RESULTS},
+        "filter": {"supported": true, "maxResults": MAX_COUNT},
         "changePassword": {"supported": true},
         "sort": {"supported": true},
         "etag": {"supported": true},

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
+use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::http::error::{Failure, SCIM_JSON};
 use crate::http::query::Query;
 use crate::http::scim::Call;
 use crate::scim::error::{ErrorKind, ScimError};
+use crate::scim::filter::Filter;
 use crate::scim::listing::ListQuery;
 use crate::scim::projection::Projection;
 use crate::scim::registry::ResourceType;
@@ -76,23 +77,26 @@ pub(in crate::http) async fn get(
     let projection = query.projection()?;
     if query.filter.is_some() {
         let kinds = std::slice::from_ref(kind);
-        let filter = call.filter(kinds, query.filter).map(|filter| only(id, &filter));
+        let filter = call.filter(kinds, query.filter);
+        let filter = filter.map(|filter| only(id, &filter, kind)).transpose()?;
         return answer_query(call, kinds, ListQuery { filter, ..ListQuery::default() }, &projection).await;
     }
     let entry = call.app.directory.get(call.context, kind, id, &projection).await?;
-    if call.condition().holds(entry.version()) {
-        return Ok(with_entry(&mut HttpResponse::Ok(), &entry, call.base, &projection));
+    let condition = call.condition();
+    if condition.is_not_modified(entry.version()) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, entry.etag())).finish());
     }
-    if call.request.headers().contains_key(IF_MATCH) {
+    if !condition.allows_write(entry.version()) {
         let detail = format!("the resource is at version {}", entry.etag());
         return Err(ScimError::new(ErrorKind::PreconditionFailed, detail).into());
     }
-    Ok(HttpResponse::NotModified().insert_header((ETAG, entry.etag())).finish())
+    Ok(with_entry(&mut HttpResponse::Ok(), &entry, call.base, &projection))
 }
 
-/// The filter, for one resource.
-fn only(id: &str, filter: &str) -> String {
-    format!("id eq {} and ({filter})", Value::from(id))
+/// The filter, for one resource. It is parsed by itself first, so that its parentheses are its own.
+fn only(id: &str, filter: &str, kind: &ResourceType) -> Result<String, ScimError> {
+    Filter::parse(filter, kind)?;
+    Ok(format!("id eq {} and ({filter})", Value::from(id)))
 }
 
 /// PUT on a resource.
