@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use crate::store::{BadDatabaseUrl, DatabaseUrl};
+
 /// The file that is read when none is named and it is there.
 pub const DEFAULT_FILE: &str = "muster.toml";
 
@@ -60,7 +62,7 @@ pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Where the data is.
-    pub database: String,
+    pub database: DatabaseUrl,
     /// The directory of additional schemas.
     pub schemas: Option<PathBuf>,
     /// Scheme, host and perhaps path of the URLs that clients see, without a slash at the end.
@@ -128,9 +130,13 @@ impl Given {
         }
     }
 
-    /// Where the data is; the store says whether it knows that kind of database.
-    pub fn database_url(&self) -> &str {
-        self.database.as_deref().unwrap_or("sqlite:muster.db")
+    /// Where the data is.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if that is no database that Muster knows.
+    pub fn database_url(&self) -> Result<DatabaseUrl, ConfigError> {
+        let url = self.database.as_deref().unwrap_or("sqlite:muster.db");
+        url.parse().map_err(|error: BadDatabaseUrl| ConfigError(error.to_string()))
     }
 
     /// Checks everything.
@@ -140,7 +146,7 @@ impl Given {
     pub fn resolve(self) -> Result<Settings, ConfigError> {
         Ok(Settings {
             listen: address(self.listen.as_deref().unwrap_or("127.0.0.1:8080"))?,
-            database: self.database_url().to_owned(),
+            database: self.database_url()?,
             schemas: self.schemas.map(directory).transpose()?,
             public_url: self.public_url.as_deref().map(public_url).transpose()?,
             trust_forwarded: self.trust_forwarded.unwrap_or(false),
@@ -230,7 +236,7 @@ mod tests {
     fn without_settings_the_defaults_count() {
         let settings = Given::default().resolve().unwrap();
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(settings.database, "sqlite:muster.db");
+        assert_eq!(settings.database, DatabaseUrl::Sqlite("muster.db".into()));
         assert_eq!(settings.max_body, 4 * 1024 * 1024);
         assert_eq!(settings.log_format, LogFormat::Text);
         assert!(!settings.trust_forwarded);
@@ -254,7 +260,7 @@ mod tests {
         .resolve()
         .unwrap();
         assert_eq!(settings.listen.to_string(), "[::1]:0");
-        assert_eq!(settings.database, "sqlite:/tmp/x.db");
+        assert_eq!(settings.database, DatabaseUrl::Sqlite("/tmp/x.db".into()));
         assert_eq!(settings.schemas.as_deref(), Some(Path::new("/")));
         assert_eq!(settings.public_url.as_deref(), Some("https://example.com/muster"));
         assert!(settings.trust_forwarded);
@@ -268,7 +274,7 @@ mod tests {
         let below = given("listen = \"127.0.0.1:1\"\ndatabase = \"sqlite:below.db\"\nmax-body = 2000");
         let settings = above.over(below).resolve().unwrap();
         assert_eq!(settings.listen.to_string(), "127.0.0.1:1");
-        assert_eq!(settings.database, "sqlite:above.db");
+        assert_eq!(settings.database, DatabaseUrl::Sqlite("above.db".into()));
         assert_eq!((settings.workers, settings.max_body), (Some(1), 2000));
     }
 

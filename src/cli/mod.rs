@@ -20,7 +20,7 @@ use crate::access::{Access, AccessError};
 use crate::config::{ConfigError, Given};
 use crate::http;
 use crate::scim::registry::Registry;
-use crate::store::{BadDatabaseUrl, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// A SCIM 2.0 provisioning server: identity providers push users and groups in, applications read them.
 #[derive(Debug, Parser)]
@@ -74,7 +74,7 @@ impl Database {
         let flags = Given { database: self.database, schemas: self.schemas, ..Given::default() };
         let given = flags.over(Given::from_file(self.config.as_deref())?);
         let registry = schemas::registry(given.schemas.as_deref())?;
-        let store = Store::open(&given.database_url().parse()?, &registry).await?;
+        let store = Store::open(&given.database_url()?, &registry).await?;
         Ok(Opened { access: Access::new(store), registry })
     }
 }
@@ -107,12 +107,6 @@ impl From<AccessError> for Refused {
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         Self(http::with_causes(&error))
-    }
-}
-
-impl From<BadDatabaseUrl> for Refused {
-    fn from(error: BadDatabaseUrl) -> Self {
-        Self(error.to_string())
     }
 }
 

@@ -39,7 +39,7 @@ impl Serve {
         let settings = self.given.over(Given::from_file(self.config.as_deref())?).resolve()?;
         start_logging(settings.log_format)?;
         let registry = Arc::new(schemas::registry(settings.schemas.as_deref())?);
-        let store = Store::open(&settings.database.parse()?, &registry).await?;
+        let store = Store::open(&settings.database, &registry).await?;
         let access = Access::new(store.clone());
         let bootstrap = access.bootstrap(config::bootstrap_token().as_deref(), now).await?;
         let directory = Directory::new(store, registry);

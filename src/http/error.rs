@@ -44,11 +44,8 @@ impl Failure {
 
     /// 503; `cause` goes to the log. The client should come back in a second.
     pub(super) fn unavailable(cause: impl Into<String>) -> Self {
-        Self {
-            error: ScimError::new(ErrorKind::Unavailable, "the database is busy or away; try again"),
-            header: Some((RETRY_AFTER, "1")),
-            cause: Some(cause.into()),
-        }
+        let error = ScimError::new(ErrorKind::Unavailable, "the database is busy or away; try again");
+        Self { cause: Some(cause.into()), ..Self::from(error) }
     }
 
     /// 401 (RFC 6750 §3): without an error code where no token was given.
@@ -95,17 +92,20 @@ impl Failure {
 
 impl From<ScimError> for Failure {
     fn from(error: ScimError) -> Self {
-        Self { error, header: None, cause: None }
+        let header = (error.kind == ErrorKind::Unavailable).then_some((RETRY_AFTER, "1"));
+        Self { error, header, cause: None }
     }
 }
 
 impl From<directory::Failure> for Failure {
     fn from(failure: directory::Failure) -> Self {
-        let is_unavailable = failure.is_unavailable();
         match failure {
             directory::Failure::Scim(error) => error.into(),
-            directory::Failure::Store(error) if is_unavailable => Self::unavailable(with_causes(&error)),
+            directory::Failure::Store(error) if error.is_unavailable() => {
+                Self::unavailable(with_causes(&error))
+            }
             directory::Failure::Store(error) => Self::internal(with_causes(&error)),
+            directory::Failure::Hashing(_) => Self::internal(failure.to_string()),
         }
     }
 }

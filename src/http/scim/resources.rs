@@ -114,7 +114,7 @@ pub(in crate::http) async fn replace(
     Ok(with_entry(&mut HttpResponse::Ok(), &entry, call.base, &projection))
 }
 
-/// PATCH on a resource. The answer has a body unless it is not wanted (reading A9).
+/// PATCH on a resource. The answer has a body unless it is not wanted (reading A9) or would be a large group.
 pub(in crate::http) async fn patch(
     call: &mut Call<'_>,
     kind: &Arc<ResourceType>,
@@ -127,8 +127,8 @@ pub(in crate::http) async fn patch(
     let body = call.patch(kind, payload).await?;
     let entry =
         call.app.directory.patch(call.context, kind, id, &call.condition(), body, &projection).await?;
-    let brief = call.profile().policy.patch_no_content && !query.projects();
-    if brief {
+    let is_brief = call.profile().policy.patch_no_content && !query.projects();
+    if is_brief || entry.has_too_many_members() {
         return Ok(HttpResponse::NoContent().insert_header((ETAG, entry.etag())).finish());
     }
     Ok(with_entry(&mut HttpResponse::Ok(), &entry, call.base, &projection))
