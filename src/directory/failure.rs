@@ -19,6 +19,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether the same request may succeed later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Unavailable(_)))
+    }
+
     /// A stored document that is not the JSON object that was written.
     pub(super) fn stored_document(error: serde_json::Error) -> Self {
         Self::Store(StoreError::corrupt(format!("a stored document is not JSON: {error}")))
@@ -47,4 +52,11 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(error) => error.source(),
+            Self::Scim(_) | Self::Hashing(_) => None,
+        }
+    }
+}
