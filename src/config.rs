@@ -1,7 +1,7 @@
 //! Settings: flags over environment over `muster.toml` over defaults.
 //!
-//! Invariant: [`Given`] is the one list of settings, read the same from all three places; [`Settings`] is checked
-//! as a whole before anything starts, and a refusal says what to write instead.
+//! Invariant: [`Given`] is the one list of settings, read the same from all three places; [`Settings`] is
+//! checked as a whole before anything starts, and a refusal says what to write instead.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -32,7 +32,8 @@ pub struct Given {
     #[arg(long, env = "MUSTER_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// Believe X-Forwarded-Proto, -Host and -Prefix; for use behind a proxy that sets them
-    #[arg(long, env = "MUSTER_TRUST_FORWARDED", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, env = "MUSTER_TRUST_FORWARDED", value_name = "BOOL")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub trust_forwarded: Option<bool>,
     /// The largest request body that is read, in bytes [default: 4194304]
     #[arg(long, env = "MUSTER_MAX_BODY", value_name = "BYTES")]
@@ -201,7 +202,8 @@ fn directory(path: PathBuf) -> Result<PathBuf, ConfigError> {
 }
 
 fn public_url(text: &str) -> Result<String, ConfigError> {
-    let wanted = "what stands before /scim/v2 in the URLs that clients see, as in https://scim.example.com or https://example.com/muster";
+    let wanted = "what stands before /scim/v2 in the URLs that clients see, \
+                  as in https://scim.example.com or https://example.com/muster";
     let url = text.trim_end_matches('/');
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
     let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));

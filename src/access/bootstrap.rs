@@ -1,6 +1,7 @@
 //! The first token: the one that an installation is opened with.
 //!
-//! Invariant: there is at most one live token named `bootstrap` in the tenant `default`, and an empty database never stays without one.
+//! Invariant: there is at most one live token named `bootstrap` in the tenant `default`, and an empty
+//! database never stays without one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -31,7 +32,8 @@ impl Access {
     /// (an earlier text stops counting), else with a new token if the database is empty.
     ///
     /// # Errors
-    /// [`AccessError::Invalid`] for a text that is too weak or belongs to another tenant, [`AccessError::Store`].
+    /// [`AccessError::Invalid`] for a text that is too weak or belongs to another tenant,
+    /// [`AccessError::Store`].
     pub async fn bootstrap(&self, text: Option<&str>, now: DateTime<Utc>) -> Result<Bootstrap, AccessError> {
         match text {
             Some(text) => {
@@ -81,12 +83,14 @@ fn check(text: &str) -> Result<(), AccessError> {
     let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
     if text.len() < SHORTEST || !visible {
         return Err(AccessError::invalid(format!(
-            "MUSTER_BOOTSTRAP_TOKEN must have at least {SHORTEST} printable ASCII characters and no blanks; `openssl rand -hex 32` makes a good one"
+            "MUSTER_BOOTSTRAP_TOKEN must have at least {SHORTEST} printable ASCII characters and no blanks; \
+             `openssl rand -hex 32` makes a good one"
         )));
     }
     if tokens::tenant_of(text) != TenantId::DEFAULT {
         return Err(AccessError::invalid(
-            "MUSTER_BOOTSTRAP_TOKEN looks like a token of another tenant; choose a text that does not begin with muster_",
+            "MUSTER_BOOTSTRAP_TOKEN looks like a token of another tenant; \
+             choose a text that does not begin with muster_",
         ));
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! Tenants and client tokens: who may ask, on whose behalf, and how leniently they are served.
 //!
-//! Invariant: a token's text exists when it is made and in requests, nowhere else; what is stored is its SHA-256.
-//! A caller is made from one row of the store, so a revoked or expired token stops at the next request (RFC 7644 §2, §7.4).
+//! Invariant: a token's text exists when it is made and in requests, nowhere else; what is stored is its
+//! SHA-256. A caller is made from one row of the store, so a revoked or expired token stops at the next
+//! request (RFC 7644 §2, §7.4).
 
 mod bootstrap;
 mod tenants;
@@ -110,8 +111,8 @@ impl Access {
         let refused = |refusal| Err(AccessError::Refused(refusal));
         let Some(text) = text else { return refused(Refusal::Missing) };
         let tenant = tokens::tenant_of(text);
-        // The index compares hashes byte by byte. How long that takes tells about the hash of a guess, from which
-        // no better guess follows, so that the lookup itself is the comparison.
+        // The index compares hashes byte by byte. How long that takes tells about the hash of a guess, from
+        // which no better guess follows, so that the lookup itself is the comparison.
         let Some(owner) = self.store.find_token(tenant, &tokens::hash(text)).await? else {
             return refused(Refusal::Unknown);
         };

@@ -1,6 +1,7 @@
 //! Tenants, and the policies that each sets for itself.
 //!
-//! Invariant: a stored override names a policy that exists; it takes the place of the profile's choice for every client of the tenant.
+//! Invariant: a stored override names a policy that exists; it takes the place of the profile's choice for
+//! every client of the tenant.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,7 +58,8 @@ impl Overrides {
         let wrong = || {
             let names = Policy::NAMES.join(", ");
             AccessError::invalid(format!(
-                "{assignment:?} is no policy setting; write POLICY=on or POLICY=off, where POLICY is one of {names}"
+                "{assignment:?} is no policy setting; \
+                 write POLICY=on or POLICY=off, where POLICY is one of {names}"
             ))
         };
         let (name, value) = assignment.split_once('=').ok_or_else(wrong)?;
@@ -114,7 +116,8 @@ fn check_name(name: &str) -> Result<(), AccessError> {
         return Ok(());
     }
     Err(AccessError::invalid(format!(
-        "{name:?} cannot be a tenant's name; write 1 to {NAME_LIMIT} letters, digits, hyphens, dots or underscores, a letter or digit first"
+        "{name:?} cannot be a tenant's name; write 1 to {NAME_LIMIT} letters, digits, \
+          hyphens, dots or underscores, a letter or digit first"
     )))
 }
 
@@ -150,7 +153,8 @@ impl Access {
         match self.store.find_tenant(name).await? {
             Some(row) => tenant(row),
             None => Err(AccessError::invalid(format!(
-                "there is no tenant {name}; see `muster tenant list`, or make it with `muster tenant create {name}`"
+                "there is no tenant {name}; see `muster tenant list`, \
+                 or make it with `muster tenant create {name}`"
             ))),
         }
     }

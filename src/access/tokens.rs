@@ -1,7 +1,7 @@
 //! Client tokens: their text, their scope, and making, listing and revoking them.
 //!
-//! Invariant: `muster_<tenant>_<43 characters>` carries 256 random bits and the tenant's number, so that a lookup
-//! begins with the tenant like every other; any other text belongs to the tenant `default`.
+//! Invariant: `muster_<tenant>_<43 characters>` carries 256 random bits and the tenant's number, so that a
+//! lookup begins with the tenant like every other; any other text belongs to the tenant `default`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -237,7 +237,8 @@ impl Access {
     /// Takes a token back. The next request with it is refused.
     ///
     /// # Errors
-    /// [`AccessError::Invalid`] if the tenant has no such token or it was revoked before, [`AccessError::Store`].
+    /// [`AccessError::Invalid`] if the tenant has no such token or it was revoked before,
+    /// [`AccessError::Store`].
     pub async fn revoke_token(
         &self,
         tenant: TenantId,

@@ -1,6 +1,7 @@
 //! The command line: the server, and the commands that work on its database beside it.
 //!
-//! Invariant: answers go to stdout, refusals as one sentence to stderr; the exit code is 0, 1 for a refusal, or 2 for wrong usage.
+//! Invariant: answers go to stdout, refusals as one sentence to stderr; the exit code is 0, 1 for a refusal,
+//! or 2 for wrong usage.
 
 mod schemas;
 mod serve;

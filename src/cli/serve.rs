@@ -1,11 +1,12 @@
 //! `muster serve`: puts the layers together and runs them until it is told to stop.
 //!
-//! Invariant: stdout has one line when requests are answered, and before it, once in a database's life, its first token.
+//! Invariant: stdout has one line when requests are answered, and before it, once in a database's life, its
+//! first token.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::task::Poll;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -22,7 +23,8 @@ use crate::store::Store;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   muster serve
-  muster serve --listen 0.0.0.0:8080 --database sqlite:/var/lib/muster/muster.db --public-url https://scim.example.com
+  muster serve --listen 0.0.0.0:8080 --database sqlite:/var/lib/muster/muster.db
+  muster serve --public-url https://scim.example.com --log-format json
 
 MUSTER_BOOTSTRAP_TOKEN sets the first token of the tenant default. Without it, the first start on an empty
 database makes one and prints it, once. MUSTER_LOG filters log lines, as in MUSTER_LOG=debug.")]
@@ -41,32 +43,36 @@ impl Serve {
         let registry = Arc::new(schemas::registry(settings.schemas.as_deref())?);
         let store = Store::open(&settings.database, &registry).await?;
         let access = Access::new(store.clone());
-        let bootstrap = access.bootstrap(config::bootstrap_token().as_deref(), now).await?;
         let directory = Directory::new(store, registry);
         let stop = stop_signal()?;
-        let bound = http::bind(settings.listen, http_settings(&settings), directory, access, stop).map_err(
-            |error| {
-                Refused(format!("cannot listen on {}: {error}; choose another --listen", settings.listen))
-            },
-        )?;
+        let (listener, address) = listen(settings.listen)?;
+        // Only now: a token that is shown once must not be lost to a port in use.
+        let bootstrap = access.bootstrap(config::bootstrap_token().as_deref(), now).await?;
         if let Bootstrap::Made(token) = bootstrap {
-            say(first_token(token.reveal(), &bound.address.to_string()))?;
+            say(first_token(token.reveal(), address))?;
         }
-        say(format_args!("muster listening on http://{}", bound.address))?;
-        bound.serve().await?;
-        Ok(())
+        say(format_args!("muster listening on http://{address}"))?;
+        Ok(http::serve(listener, http_settings(settings), directory, access, stop).await?)
     }
 }
 
-fn first_token(token: &str, address: &str) -> String {
+/// Opens the socket, whose backlog holds connections until they are served, and says which port it got.
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Refused> {
+    TcpListener::bind(address)
+        .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
+        .map_err(|error| Refused(format!("cannot listen on {address}: {error}; choose another --listen")))
+}
+
+fn first_token(token: &str, address: SocketAddr) -> String {
     format!(
-        "The first token of the tenant default, which is shown only now:\n{token}\nTry it:\n  curl -H 'Authorization: Bearer {token}' http://{address}/scim/v2/Users"
+        "The first token of the tenant default, which is shown only now:\n{token}\n\
+         Try it:\n  curl -H 'Authorization: Bearer {token}' http://{address}/scim/v2/Users"
     )
 }
 
-fn http_settings(settings: &Settings) -> http::Settings {
+fn http_settings(settings: Settings) -> http::Settings {
     http::Settings {
-        public_url: settings.public_url.clone(),
+        public_url: settings.public_url,
         trust_forwarded: settings.trust_forwarded,
         max_body: settings.max_body,
         workers: settings.workers,
@@ -74,7 +80,7 @@ fn http_settings(settings: &Settings) -> http::Settings {
 }
 
 fn start_logging(format: LogFormat) -> Result<(), Refused> {
-    let filter = config::log_filter().unwrap_or_else(|| "info".to_owned());
+    let filter = config::log_filter().unwrap_or_else(|| "info,actix_server=warn".to_owned());
     let filter = EnvFilter::try_new(&filter).map_err(|error| {
         Refused(format!("the log filter {filter:?} is none: {error}; write info or debug"))
     })?;
@@ -89,7 +95,11 @@ fn start_logging(format: LogFormat) -> Result<(), Refused> {
 /// Ready when the process is asked to end.
 #[cfg(unix)]
 fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Refused> {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
     use tokio::signal::unix::{SignalKind, signal};
+
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(poll_fn(move |cx| {

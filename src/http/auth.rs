@@ -1,11 +1,13 @@
 //! Who sends a request: the bearer token in its `Authorization` header (RFC 7644 §2, RFC 6750 §2.1).
 //!
-//! Invariant: tokens are taken from that header alone, never from a URL or a body, where they would end in logs.
+//! Invariant: tokens are taken from that header alone, never from a URL or a body, where they would end in
+//! logs.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 
-/// The token that a request presents, if it presents any. A header that is no text is a token that nobody has.
+/// The token that a request presents, if it presents any. A header that is no text is a token that nobody
+/// has.
 pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
     let header = request.headers().get(AUTHORIZATION)?.to_str().unwrap_or("Bearer \u{fffd}");
     let (scheme, token) = header.trim().split_once(' ')?;

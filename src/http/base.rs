@@ -1,7 +1,7 @@
 //! The base of the URLs in an answer (RFC 7644 §1.3): what a client sees before `/Users`.
 //!
-//! Invariant: `--public-url` decides where it is set; else the request's own host does, and forwarding headers
-//! only where the operator said that a proxy sets them (reading A53). Nothing odd gets into a URL.
+//! Invariant: `--public-url` decides where it is set; else the request's own host does, and forwarding
+//! headers only where the operator said that a proxy sets them (reading A53). Nothing odd gets into a URL.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderName};

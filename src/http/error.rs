@@ -1,6 +1,7 @@
 //! Every refusal as an HTTP answer: the SCIM Error message of RFC 7644 §3.12.
 //!
-//! Invariant: a refusal always has that body; what went wrong inside the server is in [`Failure::cause`], for the log only.
+//! Invariant: a refusal always has that body; what went wrong inside the server is in [`Failure::cause`], for
+//! the log only.
 
 use std::error::Error;
 
@@ -99,11 +100,10 @@ impl From<ScimError> for Failure {
 
 impl From<directory::Failure> for Failure {
     fn from(failure: directory::Failure) -> Self {
+        let is_unavailable = failure.is_unavailable();
         match failure {
             directory::Failure::Scim(error) => error.into(),
-            directory::Failure::Store(error) if error.is_unavailable() => {
-                Self::unavailable(with_causes(&error))
-            }
+            directory::Failure::Store(error) if is_unavailable => Self::unavailable(with_causes(&error)),
             directory::Failure::Store(error) => Self::internal(with_causes(&error)),
             directory::Failure::Hashing(_) => Self::internal(failure.to_string()),
         }
@@ -129,4 +129,48 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use actix_web::rt::System;
+
+    use super::*;
+
+    fn parts(failure: &Failure) -> (HttpResponse<()>, String) {
+        let (response, body) = failure.to_response("req-1").into_parts();
+        let body = System::new().block_on(to_bytes(body)).unwrap_or_else(|_| panic!("a body in memory"));
+        (response, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_fault_of_the_server_shows_the_request_id_and_no_cause() {
+        for (failure, status) in
+            [(Failure::internal("disk sector 7"), 500), (Failure::unavailable("disk sector 7"), 503)]
+        {
+            let (response, body) = parts(&failure);
+            assert_eq!(response.status().as_u16(), status);
+            assert!(body.contains("req-1") && !body.contains("sector"), "{body}");
+            assert_eq!(failure.cause.as_deref(), Some("disk sector 7"));
+        }
+    }
+
+    #[test]
+    fn who_comes_at_a_bad_time_is_told_when_to_come_back() {
+        let contended = ScimError::new(ErrorKind::Unavailable, "many writers");
+        for failure in [Failure::unavailable("busy"), Failure::from(contended)] {
+            let (response, _) = parts(&failure);
+            assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1");
+        }
+        let (response, _) = parts(&Failure::from(ScimError::value("x")));
+        assert_eq!(response.headers().get(RETRY_AFTER), None);
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let inner = std::io::Error::other("the disk is full");
+        let outer = std::io::Error::other(inner);
+        assert!(with_causes(&outer).contains("the disk is full"));
+    }
 }

@@ -1,7 +1,7 @@
 //! One request from the wire to the log line.
 //!
-//! Invariant: every request gets exactly one answer and one log line, also when the code behind it panics. The line
-//! has no query, no id and no header in it: those are personal data or secrets.
+//! Invariant: every request gets exactly one answer and one log line, also when the code behind it panics.
+//! The line has no query, no id and no header in it: those are personal data or secrets.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};

@@ -1,7 +1,7 @@
 //! JSON text → value, refusing what SCIM could read two ways (RFC 7644 §3.8, reading A51).
 //!
-//! Invariant: no object has two members of one name, nothing is nested deeper than [`DEPTH_LIMIT`], and a refusal
-//! says line and column. One pass; the value is what `serde_json` would have made.
+//! Invariant: no object has two members of one name, nothing is nested deeper than [`DEPTH_LIMIT`], and a
+//! refusal says line and column. One pass; the value is what `serde_json` would have made.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! HTTP: every route on this page, and what all requests have in common (RFC 7644 §3).
 //!
-//! Invariant: a request takes one way: [`place`] finds where it goes, the caller is known before anything of a
-//! tenant is looked at, and every refusal is a SCIM Error message. The clock is read once.
+//! Invariant: a request takes one way: [`place`] finds where it goes, the caller is known before anything of
+//! a tenant is looked at, and every refusal is a SCIM Error message. The clock is read once.
 
 mod auth;
 mod base;
@@ -30,7 +30,7 @@ use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::{Registry, ResourceType};
 
 pub(crate) use error::with_causes;
-pub use server::{Bound, bind};
+pub use server::serve;
 
 /// What the HTTP side needs to know.
 #[derive(Clone, Debug)]

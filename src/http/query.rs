@@ -1,13 +1,15 @@
 //! The query part of a URL → the parameters of RFC 7644 §3.4.2 and §3.9.
 //!
-//! Invariant: a parameter is text that was percent-decoded once. A `+` is a blank, as form encoding has it, unless
-//! the query writes blanks as `%20`: then its writer meant `+`. Parameters that SCIM does not know are ignored.
+//! Invariant: a parameter is text that was percent-decoded once. A `+` is a blank, as form encoding has it,
+//! unless the query writes blanks as `%20`: then its writer meant `+`. Parameters that SCIM does not know are
+//! ignored.
 
 use crate::scim::error::ScimError;
 use crate::scim::listing::ListQuery;
 use crate::scim::projection::Projection;
 
-/// The parameters of one request. An empty one counts as not given, but for `filter`, which is refused when empty.
+/// The parameters of one request. An empty one counts as not given, but for `filter`, which is refused when
+/// empty.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) filter: Option<String>,
@@ -33,7 +35,8 @@ impl Query {
             let text = decode(value, plus_is_blank)
                 .ok_or_else(|| ScimError::value(format!("parameter {name} is not percent-encoded UTF-8")))?;
             match text.is_empty() {
-                // A client that lost its filter must not be given everyone (RFC 7644 §3.4.2.2 wants an expression).
+                // A client that lost its filter must not be given everyone (RFC 7644 §3.4.2.2 wants an
+                // expression).
                 true if name == "filter" => return Err(ScimError::filter("the filter is empty")),
                 true => continue,
                 false => {}

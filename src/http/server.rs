@@ -1,10 +1,11 @@
 //! The listening server: its socket, its patience, and the two questions that a supervisor asks.
 //!
-//! Invariant: a connection that sends nothing is dropped; a server that is told to stop answers what it has begun.
+//! Invariant: a connection that sends nothing is dropped; a server that is told to stop answers what it has
+//! begun.
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,34 +28,17 @@ const LAST_REQUESTS: u64 = 30;
 /// How long the store may take to say that it is there.
 const PING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A server with an open socket.
-pub struct Bound {
-    /// Where it listens, with the port that it got.
-    pub address: SocketAddr,
-    server: actix_web::dev::Server,
-}
-
-impl Bound {
-    /// Serves until the signal that [`bind`] was given, then until the requests that were begun are answered.
-    ///
-    /// # Errors
-    /// Those of the operating system.
-    pub async fn serve(self) -> io::Result<()> {
-        self.server.await
-    }
-}
-
-/// Opens the socket. Requests are answered once [`Bound::serve`] is polled, until `stop` is ready.
+/// Answers requests until `stop` is ready, and then those that were begun.
 ///
 /// # Errors
-/// Those of the operating system, such as an address in use.
-pub fn bind(
-    address: SocketAddr,
+/// Those of the operating system.
+pub async fn serve(
+    listener: TcpListener,
     settings: Settings,
     directory: Directory,
     access: Access,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<Bound> {
+) -> io::Result<()> {
     let workers = settings.workers;
     let app = Data::new(App { directory, access, settings: Arc::new(settings) });
     let mut server = HttpServer::new(move || {
@@ -68,9 +52,7 @@ pub fn bind(
     if let Some(count) = workers {
         server = server.workers(count);
     }
-    let server = server.bind(address)?;
-    let address = server.addrs().first().copied().unwrap_or(address);
-    Ok(Bound { address, server: server.run() })
+    server.listen(listener)?.run().await
 }
 
 fn says(text: &'static str) -> HttpResponse {

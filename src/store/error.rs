@@ -29,11 +29,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the same call may work later.
-    pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
-
     /// The database does not hold what it should; `detail` says what, without any stored value.
     pub fn corrupt(detail: impl Into<String>) -> Self {
         Self::Corrupt(Cause(detail.into()))

@@ -105,7 +105,8 @@ impl Server {
     /// A request with a token and without a body.
     pub(crate) fn request(&self, method: &str, target: &str, token: &str) -> Answer {
         let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+            "{method} {target} HTTP/1.1\r\nHost: a\r\n\
+             Authorization: Bearer {token}\r\nConnection: close\r\n\r\n"
         );
         exchange(self.address, head.as_bytes())
     }

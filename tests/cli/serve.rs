@@ -87,7 +87,8 @@ fn both_signals_end_it_after_the_requests_that_were_begun() {
         let body = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"last"}"#;
         let mut stream = TcpStream::connect(server.address).unwrap();
         let head = format!(
-            "POST /scim/v2/Users HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {CHOSEN}\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            "POST /scim/v2/Users HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {CHOSEN}\r\n\
+             Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
             body.len()
         );
         stream.write_all(head.as_bytes()).unwrap();
@@ -109,9 +110,10 @@ fn both_signals_end_it_after_the_requests_that_were_begun() {
 }
 
 #[test]
-fn a_port_in_use_is_refused_with_a_sentence() {
+fn a_port_in_use_is_refused_with_a_sentence_and_costs_no_first_token() {
+    let server = Home::new().serve("", &[]);
     let home = Home::new();
-    let server = home.serve("", &[]);
-    let sentence = Home::new().run(&format!("serve --listen {}", server.address)).refused();
+    let sentence = home.run(&format!("serve --listen {}", server.address)).refused();
     assert!(sentence.contains("choose another --listen"), "{sentence}");
+    assert!(home.serve("", &[]).before.contains("muster_1_"));
 }

@@ -74,11 +74,15 @@ fn a_tag_saves_a_transfer_and_stops_a_lost_update() {
 }
 
 #[test]
-fn a_patch_is_answered_without_a_body_where_the_tenant_wants_it_so() {
+fn a_patch_is_answered_without_a_body_where_tenant_or_client_want_it_so() {
     let app = App::start();
     let path = format!("/Users/{}", app.new_user("ann"));
-    app.set_policies(TenantId::DEFAULT, &["patch-no-content=on"]);
     let operations = json!([{"op": "replace", "path": "title", "value": "x"}]);
+    let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
+    let request = app.scim("PATCH", &path).json(&json!({"schemas": schemas, "Operations": operations}));
+    assert_eq!(request.clone().header("Prefer", "respond-async, return=minimal").send().status, 204);
+    assert_eq!(request.header("Prefer", "return=representation").send().status, 200);
+    app.set_policies(TenantId::DEFAULT, &["patch-no-content=on"]);
     let brief = app.patch(&path, &operations);
     assert_eq!((brief.status, brief.body.as_str()), (204, ""));
     assert_eq!(brief.header("etag"), app.get(&path).header("etag"));

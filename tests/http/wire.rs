@@ -186,9 +186,8 @@ fn what_is_no_http_is_not_answered_with_500() {
     }
     let old = exchange(app.address, b"GET /scim/v2/Schemas HTTP/1.0\r\n\r\n");
     assert_eq!(old.status, 200, "a request without a host is answered: {old:?}");
-    let absolute = concat!(
-        "GET http://id.example.com/scim/v2/ServiceProviderConfig HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    );
+    let absolute = "GET http://id.example.com/scim/v2/ServiceProviderConfig HTTP/1.1\r\nHost: x\r\n\
+                    Connection: close\r\n\r\n";
     let answer = exchange(app.address, absolute.as_bytes());
     assert_eq!(answer.json()["meta"]["location"], "http://id.example.com/scim/v2/ServiceProviderConfig");
 }

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -33,7 +33,8 @@ pub(crate) struct App {
     pub(crate) access: Access,
     /// Its schemas.
     pub(crate) registry: Arc<Registry>,
-    /// A token of the tenant `default` with the scope `scim` and the profile `default`; [`App::get`] and its like use it.
+    /// A token of the tenant `default` with the scope `scim` and the profile `default`; [`App::get`] and its
+    /// like use it.
     pub(crate) token: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -70,12 +71,10 @@ impl App {
                 let store = Store::open(&url, &shared).await.unwrap();
                 let access = Access::new(store.clone());
                 let stop = async { drop(stopped.await) };
-                let any = "127.0.0.1:0".parse().unwrap();
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                ready.send((listener.local_addr().unwrap(), access.clone())).unwrap();
                 let settings = Settings { workers: settings.workers.or(Some(2)), ..settings };
-                let bound =
-                    http::bind(any, settings, Directory::new(store, shared), access.clone(), stop).unwrap();
-                ready.send((bound.address, access)).unwrap();
-                bound.serve().await.unwrap();
+                http::serve(listener, settings, Directory::new(store, shared), access, stop).await.unwrap();
             });
         });
         let (address, access) = started.recv().unwrap();
@@ -254,20 +253,38 @@ impl Request {
     }
 }
 
-/// Sends bytes to a server and reads until it closes the connection.
+/// Sends bytes to a server and reads one answer, or until it closes the connection.
 pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut sender = stream.try_clone().unwrap();
     let bytes = bytes.to_vec();
-    // A server that has heard enough answers before it has read everything; then sending fails and the answer counts.
+    // A server that has heard enough answers before it has read everything; then sending fails and the answer
+    // counts.
     let sending = std::thread::spawn(move || drop(sender.write_all(&bytes)));
     let mut received = Vec::new();
-    let read = stream.read_to_end(&mut received);
+    let mut buffer = vec![0; 64 * 1024];
+    while !is_whole(&received) {
+        match stream.read(&mut buffer) {
+            Ok(count) if count > 0 => received.extend_from_slice(&buffer[..count]),
+            end => {
+                assert!(!received.is_empty(), "no answer: {end:?}");
+                break;
+            }
+        }
+    }
     let _ = stream.shutdown(Shutdown::Both);
     sending.join().unwrap();
-    assert!(!received.is_empty(), "no answer: {read:?}");
     Answer::parse(&received)
+}
+
+/// Whether an answer has come with as much body as it announces. One to HEAD never has.
+fn is_whole(received: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(received);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.to_ascii_lowercase();
+    let length = length.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    length.is_some_and(|length: usize| body.len() >= length)
 }
 
 /// An answer.

@@ -1,6 +1,7 @@
 //! What the server is: its configuration, resource types and schemas (RFC 7644 §4, RFC 7643 §5–§7).
 //!
-//! Invariant: a document shows only attributes that its schema under `schemas/` declares; nobody needs a token to read it (reading A32).
+//! Invariant: a document shows only attributes that its schema under `schemas/` declares; nobody needs a
+//! token to read it (reading A32).
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse};

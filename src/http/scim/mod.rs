@@ -1,7 +1,7 @@
 //! SCIM requests whose caller is known (RFC 7644 §3).
 //!
-//! Invariant: quirks are applied here and nowhere else, and each that fires is in the log line. What goes down to
-//! the directory is SCIM; what comes back is only rendered.
+//! Invariant: quirks are applied here and nowhere else, and each that fires is in the log line. What goes
+//! down to the directory is SCIM; what comes back is only rendered.
 
 pub(super) mod discovery;
 pub(super) mod resources;
@@ -22,6 +22,8 @@ use crate::quirks::{self, Profile};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::ResourceType;
 use crate::scim::version::Condition;
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// A request with all that is known about it.
 pub(super) struct Call<'a> {
@@ -68,6 +70,14 @@ impl Call<'_> {
         let headers: Vec<&str> =
             self.request.headers().get_all(ACCEPT).filter_map(|h| h.to_str().ok()).collect();
         headers.is_empty() || headers.iter().flat_map(|header| header.split(',')).any(admits_json)
+    }
+
+    /// Whether the client wants no body where it can do without (RFC 7240 §4.2).
+    fn prefers_minimal(&self) -> bool {
+        let preferences = self.list(PREFER).unwrap_or_default();
+        preferences
+            .split([',', ';'])
+            .any(|preference| preference.trim().eq_ignore_ascii_case("return=minimal"))
     }
 
     /// Refuses clients that may only read.
