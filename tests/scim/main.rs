@@ -9,9 +9,13 @@
     reason = "a test may fail loudly: that is its job"
 )]
 
+mod admission;
 mod cases;
 mod directory;
 mod filters;
+mod laws;
 mod listing;
+mod patches;
 mod projections;
 mod registry;
+mod vectors;
