@@ -5,6 +5,8 @@
 //! does what a request asks, [`http`] speaks to clients, and [`cli`] is the program around all that.
 
 pub mod context;
+pub mod directory;
 pub mod id;
 pub mod quirks;
 pub mod scim;
+pub mod store;

@@ -55,8 +55,14 @@ impl Resource {
 
     /// The same resource under the id that the server gives it.
     #[must_use]
-    pub fn with_id(mut self, kind: &ResourceType, id: &str) -> Self {
-        self.body.insert("id".into(), Value::String(id.to_owned()));
+    pub fn with_id(self, kind: &ResourceType, id: &str) -> Self {
+        self.with_value(kind, "id", Value::String(id.to_owned()))
+    }
+
+    /// The same resource with another value of one of its own attributes.
+    #[must_use]
+    pub fn with_value(mut self, kind: &ResourceType, name: &str, value: Value) -> Self {
+        self.body.insert(name.to_owned(), value);
         Self::canonical(kind, self.body)
     }
 

@@ -37,11 +37,6 @@ impl Condition {
     pub fn is_not_modified(&self, version: i64) -> bool {
         self.if_none_match.as_ref().is_some_and(|tags| tags.has(version))
     }
-
-    /// Whether a lost race is the client's to resolve: it named the version that it wanted.
-    pub fn pins_version(&self) -> bool {
-        matches!(self.if_match, Some(Tags::OneOf(_)))
-    }
 }
 
 impl Tags {

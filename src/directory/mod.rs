@@ -1,0 +1,448 @@
+//! What a request asks of a directory: find, list, create, replace, patch and delete resources (RFC 7644 §3.3–3.6).
+//!
+//! Invariant: every write is computed from a version that was read and takes effect only if that version is still
+//! current; a lost race is read again and retried here, so that a client sees 412 only if it sent a precondition.
+
+mod entry;
+mod failure;
+mod members;
+mod password;
+mod queue;
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use serde_json::{Map, Value};
+
+pub use self::entry::{Entry, Listing, Members};
+pub use self::failure::Failure;
+use self::members::MembershipChange;
+use self::password::Hasher;
+use self::queue::Queue;
+use crate::context::Context;
+use crate::id::ResourceId;
+use crate::scim::admit::{Admitted, Rules};
+use crate::scim::error::{ErrorKind, ScimError};
+use crate::scim::filter::Filter;
+use crate::scim::listing::ListQuery;
+use crate::scim::patch::PatchRequest;
+use crate::scim::projection::Projection;
+use crate::scim::registry::{Registry, ResourceType};
+use crate::scim::resource::Resource;
+use crate::scim::urn;
+use crate::scim::version::Condition;
+use crate::store::{Mutation, Record, Scope, Search, Store, StoreError, What};
+
+/// How often a write that lost a race is tried again before the client is asked to come back.
+const ATTEMPTS: usize = 32;
+
+/// A group with more members than this is not read back for the answer to a PATCH, which then is 204
+/// (RFC 7644 §3.5.2), so that changing one member costs the same in a group of any size.
+const MEMBERS_IN_PATCH_ANSWER: u32 = 100;
+
+/// The directory of all tenants. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory {
+    store: Store,
+    registry: Arc<Registry>,
+    queue: Arc<Queue>,
+    hasher: Arc<Hasher>,
+}
+
+impl Directory {
+    /// A directory in this store, with these schemas and resource types.
+    pub fn new(store: Store, registry: Arc<Registry>) -> Self {
+        Self { store, registry, queue: Arc::new(Queue::new()), hasher: Arc::new(Hasher::new()) }
+    }
+
+    /// The schemas and resource types.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// One resource.
+    ///
+    /// # Errors
+    /// `NotFound` if the caller's tenant has no such resource of this type.
+    pub async fn get(
+        &self,
+        cx: &Context,
+        kind: &Arc<ResourceType>,
+        id: &str,
+        projection: &Projection,
+    ) -> Result<Entry, Failure> {
+        let with_groups = kind.groups().is_some_and(|attribute| projection.shows(kind, attribute));
+        let found = self.store.get(cx.caller.tenant, kind, id, with_groups).await?;
+        let (record, groups) = found.ok_or_else(|| not_found(kind, id))?;
+        let mut entry = self.entry(kind, record);
+        entry.groups = groups;
+        self.load_members(cx, std::slice::from_mut(&mut entry), projection).await?;
+        Ok(entry)
+    }
+
+    /// The resources of some types that match a query, a page of them.
+    ///
+    /// # Errors
+    /// `invalidFilter` or `invalidValue` for a query that does not fit the types.
+    pub async fn list(
+        &self,
+        cx: &Context,
+        kinds: &[Arc<ResourceType>],
+        query: &ListQuery,
+        projection: &Projection,
+    ) -> Result<Listing, Failure> {
+        let filters = bind_filters(kinds, query.filter.as_deref())?;
+        let sorts = query.sort_paths(kinds.iter().map(|kind| &**kind))?;
+        let scopes = kinds.iter().zip(filters).zip(sorts);
+        let scopes = scopes.map(|((kind, filter), sort)| Scope { kind: Arc::clone(kind), filter, sort });
+        let search = Search {
+            scopes: scopes.collect(),
+            descending: query.is_descending()?,
+            offset: query.start() - 1,
+            limit: query.limit(),
+            group: None,
+        };
+        let page = self.store.search(cx.caller.tenant, &search).await?;
+        let found = page.records.into_iter();
+        let mut entries: Vec<Entry> =
+            found.filter_map(|(scope, record)| Some(self.entry(kinds.get(scope)?, record))).collect();
+        self.load_groups(cx, &mut entries, projection).await?;
+        self.load_members(cx, &mut entries, projection).await?;
+        Ok(Listing { total: page.total, start_index: query.start(), entries })
+    }
+
+    /// Creates a resource from the body of a POST.
+    ///
+    /// # Errors
+    /// As [`ResourceType::admit`]; `uniqueness` if a unique value is taken.
+    pub async fn create(
+        &self,
+        cx: &Context,
+        kind: &Arc<ResourceType>,
+        body: Map<String, Value>,
+        projection: &Projection,
+    ) -> Result<Entry, Failure> {
+        let mut admitted = kind.admit(&body, rules(cx))?;
+        let touched = std::mem::take(&mut admitted.mentioned);
+        let members = admitted.members.take().unwrap_or_default();
+        self.check_members(cx, &members).await?;
+        let id = ResourceId::generate();
+        let admitted = Admitted { mentioned: touched.clone(), ..admitted };
+        let resource = Resource::created(kind, admitted)?.with_id(kind, id.as_str());
+        let resource = self.hasher.protect(kind, resource, None).await?;
+        let mutation = mutation(cx, kind, &id, What::Create);
+        let record =
+            self.store.create(&mutation, &resource, &members).await.map_err(|error| refusal(kind, error))?;
+        let mut entry = self.entry(kind, record);
+        entry.touched = touched;
+        self.load_members(cx, std::slice::from_mut(&mut entry), projection).await?;
+        Ok(entry)
+    }
+
+    /// Replaces a resource by the body of a PUT.
+    ///
+    /// # Errors
+    /// `NotFound`, `PreconditionFailed`, `uniqueness`, and those of [`ResourceType::admit`] and [`Resource::replaced`].
+    pub async fn replace(
+        &self,
+        cx: &Context,
+        kind: &Arc<ResourceType>,
+        id: &str,
+        condition: &Condition,
+        body: Map<String, Value>,
+        projection: &Projection,
+    ) -> Result<Entry, Failure> {
+        let admitted = kind.admit(&body, rules(cx))?;
+        let touched = admitted.mentioned.clone();
+        let change = match (&admitted.members, kind.members()) {
+            (Some(members), _) => MembershipChange::replace(members.clone()),
+            (None, Some(_)) if !cx.caller.profile.policy.put_keeps_absent_members => {
+                MembershipChange::replace(Vec::new())
+            }
+            (None, _) => MembershipChange::none(),
+        };
+        let make = |old: &Resource| old.replaced(kind, admitted.clone()).map(Some);
+        let edit = Edit { what: What::Replace, condition, change: &change, make: &make };
+        let record = self.write(cx, kind, id, edit).await?;
+        self.answer(cx, kind, record, touched, projection, None).await
+    }
+
+    /// Applies the body of a PATCH to a resource.
+    ///
+    /// # Errors
+    /// `NotFound`, `PreconditionFailed`, `uniqueness`, and those of [`PatchRequest::parse`] and [`PatchRequest::apply`].
+    pub async fn patch(
+        &self,
+        cx: &Context,
+        kind: &Arc<ResourceType>,
+        id: &str,
+        condition: &Condition,
+        body: Map<String, Value>,
+        projection: &Projection,
+    ) -> Result<Entry, Failure> {
+        let policy = &cx.caller.profile.policy;
+        let request = PatchRequest::parse(&body, kind, rules(cx), policy.patch_ignores_read_only)?;
+        let touched = request.mentioned();
+        let change = MembershipChange::of(&request);
+        let make = |old: &Resource| request.apply(old, kind, policy.replace_adds_missing_value);
+        let edit = Edit { what: What::Patch, condition, change: &change, make: &make };
+        let record = self.write(cx, kind, id, edit).await?;
+        let limit = (*projection == Projection::Default).then_some(MEMBERS_IN_PATCH_ANSWER);
+        self.answer(cx, kind, record, touched, projection, limit).await
+    }
+
+    /// Deletes a resource, its memberships and its contacts.
+    ///
+    /// # Errors
+    /// `NotFound`, `PreconditionFailed`.
+    pub async fn delete(
+        &self,
+        cx: &Context,
+        kind: &Arc<ResourceType>,
+        id: &str,
+        condition: &Condition,
+    ) -> Result<(), Failure> {
+        let _turn = self.queue.enter(cx.caller.tenant, id).await;
+        for _ in 0..ATTEMPTS {
+            let record = self.current(cx, kind, id, condition).await?;
+            let mutation = mutation(cx, kind, &record.id, What::Delete);
+            match self.store.delete(&mutation, &record, true).await {
+                Err(StoreError::Conflict) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(contended())
+    }
+
+    /// The common course of PUT and PATCH: read, compute, write if anything changed, and again if the race was lost.
+    async fn write(
+        &self,
+        cx: &Context,
+        kind: &Arc<ResourceType>,
+        id: &str,
+        edit: Edit<'_>,
+    ) -> Result<Record, Failure> {
+        self.check_members(cx, edit.change.wanted()).await?;
+        let _turn = self.queue.enter(cx.caller.tenant, id).await;
+        for _ in 0..ATTEMPTS {
+            let record = self.current(cx, kind, id, edit.condition).await?;
+            let old = resource_of(&record)?;
+            let new = match (edit.make)(&old)? {
+                Some(new) if new != old => self.hasher.protect(kind, new, Some(&old)).await?,
+                _ => old.clone(),
+            };
+            let members = edit.change.resolve(&self.store, cx.caller.tenant, kind, &record).await?;
+            if new == old && members.is_empty() {
+                return Ok(record);
+            }
+            let mutation = mutation(cx, kind, &record.id, edit.what);
+            match self.store.update(&mutation, &record, &old, &new, &members).await {
+                Err(StoreError::Conflict) => {}
+                other => return other.map_err(|error| refusal(kind, error)),
+            }
+        }
+        Err(contended())
+    }
+
+    /// The record that a write starts from.
+    async fn current(
+        &self,
+        cx: &Context,
+        kind: &Arc<ResourceType>,
+        id: &str,
+        condition: &Condition,
+    ) -> Result<Record, Failure> {
+        let found = self.store.get(cx.caller.tenant, kind, id, false).await?;
+        let (record, _) = found.ok_or_else(|| not_found(kind, id))?;
+        if condition.allows_write(record.version) {
+            return Ok(record);
+        }
+        let detail = format!("the resource has version {}", crate::scim::version::etag(record.version));
+        Err(ScimError::new(ErrorKind::PreconditionFailed, detail).into())
+    }
+
+    /// What PUT and PATCH answer with.
+    async fn answer(
+        &self,
+        cx: &Context,
+        kind: &Arc<ResourceType>,
+        record: Record,
+        touched: Vec<String>,
+        projection: &Projection,
+        most_members: Option<u32>,
+    ) -> Result<Entry, Failure> {
+        let mut entry = self.entry(kind, record);
+        entry.touched = touched;
+        let entries = std::slice::from_mut(&mut entry);
+        self.load_groups(cx, entries, projection).await?;
+        self.load_members_up_to(cx, entries, projection, most_members).await?;
+        Ok(entry)
+    }
+
+    fn entry(&self, kind: &Arc<ResourceType>, record: Record) -> Entry {
+        Entry::new(Arc::clone(&self.registry), Arc::clone(kind), record)
+    }
+
+    /// The groups of the entries that show them, in one statement.
+    async fn load_groups(
+        &self,
+        cx: &Context,
+        entries: &mut [Entry],
+        projection: &Projection,
+    ) -> Result<(), Failure> {
+        let shows = |entry: &Entry| entry.kind.groups().is_some_and(|a| projection.shows(&entry.kind, a));
+        let ids: Vec<&str> = entries.iter().filter(|e| shows(e)).map(|e| e.record.id.as_str()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut groups = grouped(self.store.groups_of(cx.caller.tenant, &ids).await?);
+        for entry in entries {
+            entry.groups = groups.remove(entry.record.id.as_str()).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    async fn load_members(
+        &self,
+        cx: &Context,
+        entries: &mut [Entry],
+        projection: &Projection,
+    ) -> Result<(), Failure> {
+        self.load_members_up_to(cx, entries, projection, None).await
+    }
+
+    /// The members of the entries that show them, in one statement; not those of a group with more than `most`.
+    async fn load_members_up_to(
+        &self,
+        cx: &Context,
+        entries: &mut [Entry],
+        projection: &Projection,
+        most: Option<u32>,
+    ) -> Result<(), Failure> {
+        let tenant = cx.caller.tenant;
+        let shows = |entry: &Entry| entry.kind.members().is_some_and(|a| projection.shows(&entry.kind, a));
+        let mut groups = Vec::new();
+        for entry in entries.iter_mut().filter(|entry| shows(entry)) {
+            entry.members = match most {
+                Some(most) if self.store.has_more_members(tenant, entry.record.pk, most).await? => {
+                    Members::TooMany
+                }
+                _ => Members::Loaded(Vec::new()),
+            };
+            if let Members::Loaded(_) = entry.members {
+                groups.push(entry.record.pk);
+            }
+        }
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let mut found = grouped(self.store.members(tenant, &groups).await?);
+        for entry in entries {
+            if let Members::Loaded(members) = &mut entry.members {
+                *members = found.remove(&entry.record.pk).unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses members that are no resources, where the policy says so (reading A28).
+    async fn check_members(&self, cx: &Context, members: &[String]) -> Result<(), Failure> {
+        if members.is_empty() || cx.caller.profile.policy.accept_unknown_members {
+            return Ok(());
+        }
+        let ids: Vec<&str> = members.iter().map(String::as_str).collect();
+        let known = self.store.lookup(cx.caller.tenant, &ids).await?;
+        let known: HashSet<String> = known.into_iter().map(|found| found.id).collect();
+        match members.iter().find(|id| !known.contains(*id)) {
+            None => Ok(()),
+            Some(id) => Err(ScimError::value(format!("members: there is no resource {id:?}")).into()),
+        }
+    }
+}
+
+/// Pairs as lists by their first part.
+fn grouped<K: Hash + Eq, V>(pairs: Vec<(K, V)>) -> HashMap<K, Vec<V>> {
+    let mut out: HashMap<K, Vec<V>> = HashMap::new();
+    for (key, value) in pairs {
+        out.entry(key).or_default().push(value);
+    }
+    out
+}
+
+/// What a PUT or PATCH wants done.
+struct Edit<'a> {
+    what: What,
+    condition: &'a Condition,
+    change: &'a MembershipChange,
+    /// The new resource made from the old one; none where it stays as it is.
+    make: &'a (dyn Fn(&Resource) -> Result<Option<Resource>, ScimError> + Sync),
+}
+
+fn rules(cx: &Context) -> Rules {
+    Rules { check_formats: cx.caller.profile.policy.check_formats }
+}
+
+fn mutation<'a>(
+    cx: &'a Context,
+    kind: &'a Arc<ResourceType>,
+    id: &'a ResourceId,
+    what: What,
+) -> Mutation<'a> {
+    let names_are_unique =
+        cx.caller.profile.policy.unique_group_names && urn::same(&kind.schema.id, urn::GROUP);
+    Mutation {
+        tenant: cx.caller.tenant,
+        kind,
+        id,
+        now: stored_precision(cx.now),
+        who: &cx.caller.client_name,
+        what,
+        also_unique: if names_are_unique { &["displayName"] } else { &[] },
+    }
+}
+
+/// Reading A31: instants are stored and shown in milliseconds.
+fn stored_precision(now: DateTime<Utc>) -> DateTime<Utc> {
+    now.trunc_subsecs(3)
+}
+
+fn bind_filters(kinds: &[Arc<ResourceType>], filter: Option<&str>) -> Result<Vec<Option<Filter>>, ScimError> {
+    match (filter, kinds) {
+        (None, _) => Ok(kinds.iter().map(|_| None).collect()),
+        (Some(text), [kind]) => Ok(vec![Some(Filter::parse(text, kind)?)]),
+        (Some(text), _) => {
+            let filters = Filter::parse_for_all(text, kinds.iter().map(|kind| &**kind))?;
+            Ok(filters.into_iter().map(Some).collect())
+        }
+    }
+}
+
+/// Puts a stored resource together again.
+fn resource_of(record: &Record) -> Result<Resource, Failure> {
+    let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text);
+    let visible = object(&record.document).map_err(Failure::stored_document)?;
+    let secret = record.secret.as_deref().map(object).transpose().map_err(Failure::stored_document)?;
+    Ok(Resource::stored(visible, secret))
+}
+
+fn not_found(kind: &ResourceType, id: &str) -> Failure {
+    ScimError::new(ErrorKind::NotFound, format!("there is no {} {id:?}", kind.name)).into()
+}
+
+fn contended() -> Failure {
+    let detail = "the resource is being changed by others all the time; try again";
+    ScimError::new(ErrorKind::Unavailable, detail).into()
+}
+
+/// Says which value is taken.
+fn refusal(kind: &ResourceType, error: StoreError) -> Failure {
+    match error {
+        StoreError::Unique { path } => {
+            let detail = format!("another {} has this {path}", kind.name);
+            ScimError::new(ErrorKind::Uniqueness, detail).into()
+        }
+        other => other.into(),
+    }
+}

@@ -1,0 +1,200 @@
+//! The seam between [`Store`](crate::store::Store) and a database engine: statements in, rows out.
+//!
+//! Invariant: above the seam is all of the SQL and no engine, below it one engine and no SQL of the directory.
+//! Parameters are written `$1` … `$n`, and [`Dialect`] has the few verbs that engines spell differently.
+
+use std::borrow::Cow;
+use std::vec;
+
+use crate::store::batch::Batch;
+use crate::store::error::StoreError;
+use crate::store::sqlite::Sqlite;
+
+/// A parameter or a column.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Int(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Int(i64::from(flag))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// One statement and the values of its parameters.
+#[derive(Clone, Debug)]
+pub(super) struct Statement {
+    pub(super) sql: Cow<'static, str>,
+    pub(super) params: Vec<Value>,
+}
+
+impl Statement {
+    pub(super) fn new(sql: impl Into<Cow<'static, str>>, params: Vec<Value>) -> Self {
+        Self { sql: sql.into(), params }
+    }
+}
+
+/// One row of an answer, read from left to right.
+#[derive(Debug)]
+pub(super) struct Row {
+    columns: vec::IntoIter<Value>,
+}
+
+impl Row {
+    pub(super) fn new(columns: Vec<Value>) -> Self {
+        Self { columns: columns.into_iter() }
+    }
+
+    /// The next column, which holds a number.
+    pub(super) fn int(&mut self) -> Result<i64, StoreError> {
+        self.maybe_int()?.ok_or_else(unexpected)
+    }
+
+    /// The next column, which holds text.
+    pub(super) fn text(&mut self) -> Result<String, StoreError> {
+        self.maybe_text()?.ok_or_else(unexpected)
+    }
+
+    /// The next column, which holds a number or nothing.
+    pub(super) fn maybe_int(&mut self) -> Result<Option<i64>, StoreError> {
+        match self.columns.next() {
+            Some(Value::Int(number)) => Ok(Some(number)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The next column, which holds text or nothing.
+    pub(super) fn maybe_text(&mut self) -> Result<Option<String>, StoreError> {
+        match self.columns.next() {
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+fn unexpected() -> StoreError {
+    StoreError::corrupt("a column does not hold what its table says")
+}
+
+/// What an engine says when it cannot.
+#[derive(Clone, Debug)]
+pub(super) enum DriverError {
+    /// A unique index refused the row.
+    Duplicate(String),
+    /// Busy, full, read-only, gone.
+    Unavailable(String),
+    /// The file is no database, or a damaged one.
+    Corrupt(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl From<DriverError> for StoreError {
+    fn from(error: DriverError) -> Self {
+        match error {
+            DriverError::Unavailable(detail) => Self::unavailable(detail),
+            DriverError::Corrupt(detail) => Self::corrupt(detail),
+            DriverError::Duplicate(detail) | DriverError::Other(detail) => Self::internal(detail),
+        }
+    }
+}
+
+/// One step in the history of the tables: its number and its SQL.
+pub(super) struct Migration {
+    pub(super) number: i64,
+    pub(super) sql: &'static str,
+}
+
+/// A database engine.
+pub(super) enum Driver {
+    Sqlite(Sqlite),
+}
+
+impl Driver {
+    /// Runs a statement that reads a few rows by their keys.
+    pub(super) async fn point(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.point(statement),
+        }
+    }
+
+    /// Runs a statement that may read many rows. It sees one moment of the database.
+    pub(super) async fn scan(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.scan(statement).await,
+        }
+    }
+
+    /// Runs a batch; answers the rows that its statements return, when they are durable.
+    pub(super) async fn write(&self, batch: Batch) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(batch).await,
+        }
+    }
+
+    /// What this engine spells in its own way.
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+}
+
+/// The verbs that engines spell differently.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Dialect {
+    Sqlite,
+}
+
+impl Dialect {
+    /// That `text` contains `part`, byte by byte.
+    pub(super) fn contains(self, text: &str, part: &str) -> String {
+        match self {
+            Self::Sqlite => format!("instr({text}, {part}) > 0"),
+        }
+    }
+
+    /// That `text` ends with `part`, which has `length` characters.
+    pub(super) fn ends_with(self, text: &str, part: &str, length: &str) -> String {
+        match self {
+            Self::Sqlite => format!("substr({text}, -{length}) = {part}"),
+        }
+    }
+
+    /// The statement that shows how another one is run.
+    pub(super) fn explain(self, sql: &str) -> String {
+        match self {
+            Self::Sqlite => format!("EXPLAIN QUERY PLAN {sql}"),
+        }
+    }
+}

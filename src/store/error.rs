@@ -1,0 +1,72 @@
+//! Why the store could not do it.
+//!
+//! Invariant: nothing here holds a stored value. The causes are for the log; clients see which attribute clashed at most.
+
+use std::error::Error;
+use std::fmt;
+
+/// What a call of the store can end in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// Another resource already has this value of the attribute.
+    Unique {
+        /// The attribute's canonical path; of a tenant or token, the column.
+        path: String,
+    },
+    /// The resource changed, or went away, after it was read.
+    Conflict,
+    /// The database cannot answer now: busy, full, read-only, gone. It may work later.
+    Unavailable(Cause),
+    /// The database does not hold what it should.
+    Corrupt(Cause),
+    /// The program is at fault.
+    Internal(Cause),
+}
+
+impl StoreError {
+    /// The database does not hold what it should; `detail` says what, without any stored value.
+    pub fn corrupt(detail: impl Into<String>) -> Self {
+        Self::Corrupt(Cause(detail.into()))
+    }
+
+    pub(super) fn internal(detail: impl Into<String>) -> Self {
+        Self::Internal(Cause(detail.into()))
+    }
+
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::Unavailable(Cause(detail.into()))
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unique { path } => write!(f, "the value of {path} is taken"),
+            Self::Conflict => f.write_str("the resource changed meanwhile"),
+            Self::Unavailable(_) => f.write_str("the database is not available"),
+            Self::Corrupt(_) => f.write_str("the database is damaged"),
+            Self::Internal(_) => f.write_str("the database refused a statement"),
+        }
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unavailable(cause) | Self::Corrupt(cause) | Self::Internal(cause) => Some(cause),
+            Self::Unique { .. } | Self::Conflict => None,
+        }
+    }
+}
+
+/// What the driver said, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause(String);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Cause {}

@@ -1,0 +1,333 @@
+//! The store: every resource, membership, tenant and token, and the only way to them.
+//!
+//! Invariant: all SQL is written here, once, for every engine; an engine is a [`Driver`](driver::Driver). A write is
+//! a batch of guarded statements computed from what was read, so no rule of the directory runs inside a
+//! transaction. Values are bound, never spliced, and SQL compares them byte by byte as [`Key`](crate::scim::key::Key)s.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::id::TenantId;
+use crate::scim::filter::Filter;
+use crate::scim::registry::{Registry, ResourceType};
+
+mod batch;
+mod drive;
+mod driver;
+mod error;
+mod layout;
+mod lower;
+mod record;
+mod rows;
+mod search;
+mod sqlite;
+mod tenants;
+mod write;
+
+pub use error::{Cause, StoreError};
+pub use record::{Found, GroupRef, Member, Record};
+pub use search::{Page, Scope, Search};
+pub use tenants::{NewToken, Tenant, Token, TokenOwner, UniquePath};
+pub use write::{MemberEdit, Mutation, What};
+
+use batch::Step;
+use driver::{Driver, Migration, Row, Statement, Value};
+use layout::Layout;
+use sqlite::Sqlite;
+
+/// The history of the tables. Numbers rise; what was released is never edited.
+const MIGRATIONS: [Migration; 1] =
+    [Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") }];
+
+/// How many row keys a process reserves at a time.
+const KEY_BLOCK: i64 = 1000;
+
+/// How many ids one statement asks for.
+const IDS_A_STATEMENT: usize = 512;
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A file of SQLite; it is created where there is none.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = BadDatabaseUrl;
+
+    /// Reads `sqlite:PATH`.
+    fn from_str(text: &str) -> Result<Self, BadDatabaseUrl> {
+        let path = text.strip_prefix("sqlite:").ok_or(BadDatabaseUrl::Engine)?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        match path {
+            "" => Err(BadDatabaseUrl::NoPath),
+            ":memory:" => Err(BadDatabaseUrl::Memory),
+            path => Ok(Self::Sqlite(PathBuf::from(path))),
+        }
+    }
+}
+
+/// Why a text is no [`DatabaseUrl`]. It does not show the text, which may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadDatabaseUrl {
+    /// Another engine, or none.
+    Engine,
+    /// Nothing after the colon.
+    NoPath,
+    /// A database in memory.
+    Memory,
+}
+
+impl fmt::Display for BadDatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Engine => {
+                "the database must be given as sqlite:PATH, as in sqlite:/var/lib/muster/muster.db"
+            }
+            Self::NoPath => "sqlite: must be followed by the path of a file",
+            Self::Memory => "a database in memory would be lost at every restart; give the path of a file",
+        })
+    }
+}
+
+impl std::error::Error for BadDatabaseUrl {}
+
+/// The store. Clones are the same store; the last one to go finishes what is being written.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    driver: Driver,
+    layout: Layout,
+    keys: tokio::sync::Mutex<KeyBlock>,
+}
+
+/// The row keys that this process may still give out.
+#[derive(Default)]
+struct KeyBlock {
+    next: i64,
+    end: i64,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database, creates or updates its tables, and gives the registry's attributes their numbers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the file cannot be opened or written, [`StoreError::Corrupt`] if it is no
+    /// database of this program or one of a newer version.
+    pub async fn open(url: &DatabaseUrl, registry: &Registry) -> Result<Self, StoreError> {
+        let driver = match url {
+            DatabaseUrl::Sqlite(path) => Driver::Sqlite(Sqlite::open(path, &MIGRATIONS)?),
+        };
+        let layout = Layout::load(&driver, registry).await?;
+        let keys = tokio::sync::Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { driver, layout, keys }) })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`] if it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.driver().point(&Statement::new("SELECT n.next FROM sequence n", Vec::new())).await.map(drop)
+    }
+
+    /// The resource of that type with that id, and on request the groups that it is a direct member of. A read
+    /// by key, which answers without leaving the caller's thread.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn get(
+        &self,
+        tenant: TenantId,
+        kind: &ResourceType,
+        id: &str,
+        with_groups: bool,
+    ) -> Result<Option<(Record, Vec<GroupRef>)>, StoreError> {
+        let number = self.layout().kind(kind)?.number;
+        let mut sql = format!(
+            "SELECT 1, {} FROM resource r WHERE r.tenant = $1 AND r.id = $2 AND r.kind = $3",
+            Record::COLUMNS
+        );
+        if with_groups {
+            sql.push_str(
+                " UNION ALL SELECT 0, g.pk, g.id, NULL, g.label, NULL, NULL, NULL FROM membership m \
+                 JOIN resource g ON g.pk = m.grp AND +g.tenant = $1 WHERE m.tenant = $1 AND m.member = $2",
+            );
+        }
+        let statement = Statement::new(sql, vec![tenant.0.into(), id.into(), number.into()]);
+        let mut record = None;
+        let mut groups = Vec::new();
+        for mut row in self.driver().point(&statement).await? {
+            if row.int()? == 1 {
+                record = Some(Record::read(&mut row)?);
+            } else {
+                let (pk, id, _) = (row.int()?, row.text()?, row.maybe_int()?);
+                groups.push((pk, GroupRef { id, display: row.maybe_text()? }));
+            }
+        }
+        groups.sort_by_key(|(pk, _)| *pk);
+        Ok(record.map(|record| (record, groups.into_iter().map(|(_, group)| group).collect())))
+    }
+
+    /// The members of groups, as pairs of the group's `pk` and a member, ordered by group and member id.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn members(&self, tenant: TenantId, groups: &[i64]) -> Result<Vec<(i64, Member)>, StoreError> {
+        let sql = "SELECT m.grp, m.member, u.kind, u.label FROM membership m \
+                   LEFT JOIN resource u ON u.tenant = m.tenant AND u.id = m.member \
+                   WHERE m.tenant = $1 AND m.grp IN ({ids}) ORDER BY m.grp, m.member";
+        let rows = self.by_ids(sql, vec![tenant.0.into()], groups.iter().map(|&pk| Value::Int(pk))).await?;
+        rows.into_iter()
+            .map(|mut row| {
+                let (group, id) = (row.int()?, row.text()?);
+                let kind = row.maybe_int()?.and_then(|number| self.layout().kind_name(number));
+                Ok((group, Member { id, kind: kind.map(str::to_owned), display: row.maybe_text()? }))
+            })
+            .collect()
+    }
+
+    /// The groups that resources are direct members of, as pairs of the member's id and a group.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn groups_of(
+        &self,
+        tenant: TenantId,
+        members: &[&str],
+    ) -> Result<Vec<(String, GroupRef)>, StoreError> {
+        let sql = "SELECT m.member, g.id, g.label FROM membership m \
+                   JOIN resource g ON g.pk = m.grp AND +g.tenant = $1 \
+                   WHERE m.tenant = $1 AND m.member IN ({ids}) ORDER BY m.member, m.grp";
+        let rows = self.by_ids(sql, vec![tenant.0.into()], members.iter().map(|&id| id.into())).await?;
+        rows.into_iter()
+            .map(|mut row| Ok((row.text()?, GroupRef { id: row.text()?, display: row.maybe_text()? })))
+            .collect()
+    }
+
+    /// Which of the ids are resources of the tenant, and of which type.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn lookup(&self, tenant: TenantId, ids: &[&str]) -> Result<Vec<Found>, StoreError> {
+        let sql = "SELECT r.id, r.kind FROM resource r WHERE r.tenant = $1 AND r.id IN ({ids})";
+        let rows = self.by_ids(sql, vec![tenant.0.into()], ids.iter().map(|&id| id.into())).await?;
+        let found = rows.into_iter().map(|mut row| {
+            let (id, number) = (row.text()?, row.int()?);
+            Ok(self.layout().kind_name(number).map(|kind| Found { id, kind: kind.to_owned() }))
+        });
+        found.filter_map(Result::transpose).collect()
+    }
+
+    /// Which of the ids are members of the group.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn members_among(
+        &self,
+        tenant: TenantId,
+        group: i64,
+        ids: &[&str],
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT m.member FROM membership m \
+                   WHERE m.tenant = $1 AND m.grp = $2 AND m.member IN ({ids}) ORDER BY m.member";
+        let params = vec![tenant.0.into(), group.into()];
+        let rows = self.by_ids(sql, params, ids.iter().map(|&id| id.into())).await?;
+        rows.into_iter().map(|mut row| row.text()).collect()
+    }
+
+    /// The members of the group that match the filter inside `members[…]`, which is bound to the group's type.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn members_matching(
+        &self,
+        tenant: TenantId,
+        kind: &ResourceType,
+        group: i64,
+        filter: &Filter,
+    ) -> Result<Vec<String>, StoreError> {
+        let statement = search::members_statement(self, tenant, kind, group, filter)?;
+        self.driver().scan(statement).await?.into_iter().map(|mut row| row.text()).collect()
+    }
+
+    /// Whether the group has a member.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn has_members(&self, tenant: TenantId, group: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT m.member FROM membership m WHERE m.tenant = $1 AND m.grp = $2 LIMIT 1";
+        let statement = Statement::new(sql, vec![tenant.0.into(), group.into()]);
+        Ok(!self.driver().point(&statement).await?.is_empty())
+    }
+
+    /// Whether the group has more members than `most`; looks at no more than that.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn has_more_members(
+        &self,
+        tenant: TenantId,
+        group: i64,
+        most: u32,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT m.member FROM membership m WHERE m.tenant = $1 AND m.grp = $2 LIMIT 1 OFFSET $3";
+        let statement = Statement::new(sql, vec![tenant.0.into(), group.into(), i64::from(most).into()]);
+        Ok(!self.driver().point(&statement).await?.is_empty())
+    }
+
+    /// Runs a statement once for every few hundred ids. `{ids}` in it becomes their placeholders; there are few
+    /// different numbers of them, so that the statements stay prepared.
+    async fn by_ids(
+        &self,
+        sql: &str,
+        params: Vec<Value>,
+        ids: impl Iterator<Item = Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let ids: Vec<Value> = ids.collect();
+        let mut rows = Vec::new();
+        for chunk in ids.chunks(IDS_A_STATEMENT) {
+            let mut params = params.clone();
+            let width = chunk.len().next_power_of_two();
+            let places: Vec<String> = (1..=width).map(|n| format!("${}", params.len() + n)).collect();
+            let padding = chunk.last().into_iter().cycle().take(width - chunk.len());
+            params.extend(chunk.iter().chain(padding).cloned());
+            let statement = Statement::new(sql.replace("{ids}", &places.join(", ")), params);
+            rows.extend(self.driver().scan(statement).await?);
+        }
+        Ok(rows)
+    }
+
+    /// A row key that no process has given out. Keys rise with the order of creation within a process.
+    async fn next_pk(&self) -> Result<i64, StoreError> {
+        let mut block = self.inner.keys.lock().await;
+        if block.next == block.end {
+            let sql = "UPDATE sequence SET next = next + $1 WHERE name = 'resource' RETURNING next";
+            let rows = self.driver().write(Step::new(sql, vec![KEY_BLOCK.into()]).into()).await?;
+            let missing = || StoreError::corrupt("the sequence of row keys is missing");
+            block.end = rows.into_iter().next().ok_or_else(missing)?.int()?;
+            block.next = block.end - KEY_BLOCK;
+        }
+        block.next += 1;
+        Ok(block.next - 1)
+    }
+
+    fn driver(&self) -> &Driver {
+        &self.inner.driver
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.inner.layout
+    }
+}

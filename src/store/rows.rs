@@ -1,0 +1,230 @@
+//! The rows that stand beside a document: its facts, its contacts and its label.
+//!
+//! Invariant: they are a function of the resource, so what an update must write is the difference between the rows
+//! of the old resource and those of the new one; `verified_at` and the ids of contacts are not in that function.
+
+use std::collections::{BTreeMap, HashSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use serde_json::{Map, Value as Json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::scim::fact::{Fact, facts};
+use crate::scim::key::Key;
+use crate::scim::registry::ResourceType;
+use crate::scim::resource::Resource;
+use crate::scim::schema::{ContactKind, Kept, Uniqueness};
+use crate::store::error::StoreError;
+use crate::store::layout::{ContactColumn, KindLayout, Layout, Place, contact_column, contact_number};
+
+/// The longest key, in bytes, that is stored as it is; PostgreSQL's index entries end at about 2,700.
+const KEY_LIMIT: usize = 256;
+
+/// Up to this many bytes, a text sorts among bounded keys as it does among full ones: every key that is cut keeps
+/// more than this.
+pub(super) const SAFE_PREFIX: usize = KEY_LIMIT - 4;
+
+/// A key as index rows have it: bounded, and in full where that differs. A cut key is longer than any that is not,
+/// and ends in a hash of all of it, so that bounded keys are equal only where full ones are.
+pub(super) fn bounded(key: &str) -> (String, Option<String>) {
+    if key.len() <= KEY_LIMIT {
+        return (key.to_owned(), None);
+    }
+    let hash = STANDARD_NO_PAD.encode(Sha256::digest(key));
+    (format!("{}\u{1}{hash}", cut(key, KEY_LIMIT)), Some(key.to_owned()))
+}
+
+/// The longest prefix of whole characters that has at most `limit` bytes.
+pub(super) fn cut(text: &str, limit: usize) -> &str {
+    let end = text.floor_char_boundary(limit);
+    text.get(..end).unwrap_or_default()
+}
+
+/// What tells one fact row of a resource from another: path, bounded key, element.
+pub(super) type FactKey = (i64, String, i64);
+
+/// The rest of a fact row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FactRow {
+    pub(super) leads: bool,
+    pub(super) unique: bool,
+    pub(super) long: Option<String>,
+    /// The attribute's canonical path, for the error when `unique` is violated.
+    pub(super) attribute: String,
+}
+
+/// One e-mail address or phone number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ContactRow {
+    pub(super) kind: ContactKind,
+    pub(super) ordinal: i64,
+    pub(super) key: String,
+    pub(super) long: Option<String>,
+    pub(super) canonical: String,
+    pub(super) value: Option<String>,
+    pub(super) label: Option<String>,
+    pub(super) label_key: Option<String>,
+    pub(super) display: Option<String>,
+    pub(super) display_key: Option<String>,
+    pub(super) primary: bool,
+}
+
+/// Everything that is kept beside the document of one resource.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SideRows {
+    pub(super) facts: BTreeMap<FactKey, FactRow>,
+    pub(super) contacts: Vec<ContactRow>,
+    pub(super) label: Option<String>,
+    pub(super) label_key: Option<String>,
+}
+
+impl SideRows {
+    /// The rows of a resource; `also_unique` are paths that a policy makes unique beside the schema's.
+    pub(super) fn of(
+        layout: &Layout,
+        kind: &ResourceType,
+        resource: &Resource,
+        also_unique: &[&str],
+    ) -> Result<Self, StoreError> {
+        let all = facts(kind, resource.body());
+        let label = label(resource.body());
+        Ok(Self {
+            facts: fact_rows(layout.kind(kind)?, &all, also_unique),
+            contacts: contact_rows(kind, resource.body(), &all),
+            label_key: label.as_deref().and_then(|label| layout.label_key(label)),
+            label,
+        })
+    }
+}
+
+/// What others show for a resource: a name that a person can read (RFC 7643 §2.4, `display`), so a user name that is
+/// a UUID does not count.
+fn label(body: &Map<String, Json>) -> Option<String> {
+    let text = |name: &str| body.get(name)?.as_str().filter(|text| !text.is_empty());
+    let user_name = || text("userName").filter(|name| Uuid::try_parse(name).is_err());
+    text("displayName").or_else(user_name).map(str::to_owned)
+}
+
+fn fact_rows(kind: &KindLayout, facts: &[Fact], also_unique: &[&str]) -> BTreeMap<FactKey, FactRow> {
+    let mut rows = BTreeMap::new();
+    // A resource does not clash with itself: of two equal values only the first goes into the unique index.
+    let mut taken = HashSet::new();
+    for fact in facts {
+        let Place::Fact(path) = kind.place(&fact.attribute) else { continue };
+        let attribute = &fact.attribute;
+        let wants =
+            attribute.uniqueness != Uniqueness::None || also_unique.contains(&attribute.path.as_str());
+        let unique = wants && !fact.key.is_empty() && taken.insert((path, fact.key.as_str()));
+        let (key, long) = bounded(fact.key.as_str());
+        rows.entry((path, key, i64::from(fact.element))).or_insert_with(|| FactRow {
+            leads: fact.leads,
+            unique,
+            long,
+            attribute: attribute.path.clone(),
+        });
+    }
+    rows
+}
+
+fn contact_rows(kind: &ResourceType, body: &Map<String, Json>, facts: &[Fact]) -> Vec<ContactRow> {
+    let mut elements: BTreeMap<(i64, u32), (ContactKind, Vec<&Fact>)> = BTreeMap::new();
+    for fact in facts {
+        if let Kept::Contact(contact) = fact.kept {
+            let at = (contact_number(contact), fact.element);
+            elements.entry(at).or_insert_with(|| (contact, Vec::new())).1.push(fact);
+        }
+    }
+    let rows = elements.into_iter().map(|((_, element), (contact, facts))| {
+        let attribute = kind.all_attributes().find(|attribute| attribute.kept == Kept::Contact(contact));
+        let value = attribute.and_then(|attribute| body.get(&attribute.name));
+        let value = match value {
+            Some(Json::Array(values)) => usize::try_from(element).ok().and_then(|index| values.get(index)),
+            value => value,
+        };
+        contact_row(contact, i64::from(element), value.unwrap_or(&Json::Null), &facts)
+    });
+    rows.collect()
+}
+
+fn contact_row(kind: ContactKind, ordinal: i64, element: &Json, facts: &[&Fact]) -> ContactRow {
+    let key_of = |column: ContactColumn| {
+        let fact = facts.iter().find(|fact| contact_column(&fact.attribute) == Some(column));
+        fact.map(|fact| fact.key.as_str())
+    };
+    let text_of = |name: &str| element.get(name).and_then(Json::as_str).map(str::to_owned);
+    let value_key = key_of(ContactColumn::Value);
+    let (key, long) = bounded(value_key.unwrap_or_default());
+    ContactRow {
+        kind,
+        ordinal,
+        key,
+        long,
+        canonical: bounded(&canonical(kind, value_key.unwrap_or_default())).0,
+        value: value_key.and_then(|_| text_of("value")),
+        label: text_of("type"),
+        label_key: key_of(ContactColumn::Type).map(str::to_owned),
+        display: text_of("display"),
+        display_key: key_of(ContactColumn::Display).map(str::to_owned),
+        primary: key_of(ContactColumn::Primary) == Some("true"),
+    }
+}
+
+/// What two spellings of one address or number have in common. Phone numbers lose `tel:` and the visual separators
+/// of RFC 3966 where digits are all that is left; anything else stays text.
+fn canonical(kind: ContactKind, key: &str) -> String {
+    if kind == ContactKind::Email {
+        return key.to_owned();
+    }
+    let number = key.strip_prefix("tel:").unwrap_or(key);
+    let number: String = number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
+    let digits = number.strip_prefix('+').unwrap_or(&number);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        number
+    } else {
+        key.to_owned()
+    }
+}
+
+/// Whether the filter value can be compared with bounded keys alone.
+pub(super) fn sorts_among_bounded(key: &Key) -> bool {
+    key.as_str().len() <= SAFE_PREFIX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounded_keys_are_equal_only_where_full_keys_are() {
+        let long = "a".repeat(400);
+        let (key, full) = bounded(&long);
+        assert!(key.len() > KEY_LIMIT && key.len() < 400);
+        assert_eq!(full.as_deref(), Some(long.as_str()));
+        assert_ne!(key, bounded(&"a".repeat(401)).0);
+        // A value that looks like a cut key is itself too long to stay as it is.
+        assert_ne!(key, bounded(&key).0);
+        assert_eq!(bounded(&"a".repeat(KEY_LIMIT)), ("a".repeat(KEY_LIMIT), None));
+    }
+
+    #[test]
+    fn keys_are_cut_between_characters() {
+        for width in ["é", "€", "🙂"] {
+            let (key, _) = bounded(&format!("a{}", width.repeat(200)));
+            assert!(key.find('\u{1}').is_some_and(|end| end > SAFE_PREFIX), "{key}");
+        }
+    }
+
+    #[test]
+    fn spellings_of_a_phone_number_meet() {
+        let same = ["tel:+1-201-555-0123", "+1 (201) 555.0123", "+12015550123"];
+        for spelling in same {
+            assert_eq!(canonical(ContactKind::Phone, spelling), "+12015550123");
+        }
+        for other in ["ext. 12", "tel:7042;phone-context=example.com", "", "tel:", "+"] {
+            assert_eq!(canonical(ContactKind::Phone, other), other);
+        }
+        assert_eq!(canonical(ContactKind::Email, "a-b@example.com"), "a-b@example.com");
+    }
+}

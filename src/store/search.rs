@@ -1,0 +1,163 @@
+//! Searching: one statement answers the page and the total (RFC 7644 §3.4.2).
+//!
+//! Invariant: both come from one moment of the database. Without a filter the total comes from the counters; with
+//! one it is counted only where the page does not already show where the matches end. Rows are picked by their keys,
+//! and only those of the page are read.
+
+use std::sync::Arc;
+
+use crate::id::TenantId;
+use crate::scim::filter::Filter;
+use crate::scim::registry::{Path, ResourceType};
+use crate::store::Store;
+use crate::store::driver::{Statement, Value};
+use crate::store::error::StoreError;
+use crate::store::lower::{Lowering, Relation};
+use crate::store::record::Record;
+
+/// One resource type of a search.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The type.
+    pub kind: Arc<ResourceType>,
+    /// What must match; bound to the type.
+    pub filter: Option<Filter>,
+    /// What to sort by; a simple attribute, or one of a complex one's.
+    pub sort: Option<Path>,
+}
+
+/// What is searched for.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// The resource types; a query at the root has several.
+    pub scopes: Vec<Scope>,
+    /// Whether the greatest comes first. Resources without a value come last, or then first (reading A4).
+    pub descending: bool,
+    /// How many matches to leave out.
+    pub offset: u64,
+    /// How many to return; 0 asks for the total only.
+    pub limit: u64,
+    /// Only direct members of the group with this `pk`.
+    pub group: Option<i64>,
+}
+
+/// A part of the matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// How many there are in all.
+    pub total: u64,
+    /// The index of the scope, and the resource; by sort key, then in the order of creation.
+    pub records: Vec<(usize, Record)>,
+}
+
+impl Store {
+    /// One page of the matches and their total.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn search(&self, tenant: TenantId, search: &Search) -> Result<Page, StoreError> {
+        if search.scopes.is_empty() {
+            return Ok(Page { total: 0, records: Vec::new() });
+        }
+        let rows = self.driver().scan(statement(self, tenant, search)?).await?;
+        let mut page = Page { total: 0, records: Vec::new() };
+        for mut row in rows {
+            page.total = u64::try_from(row.int()?).unwrap_or_default();
+            if let Some(scope) = row.maybe_int()? {
+                let scope = usize::try_from(scope).unwrap_or_default();
+                page.records.push((scope, Record::read(&mut row)?));
+            }
+        }
+        Ok(page)
+    }
+
+    /// How the database goes about a search, a line a step in its own words: for tests and for support.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn explain(&self, tenant: TenantId, search: &Search) -> Result<Vec<String>, StoreError> {
+        let statement = statement(self, tenant, search)?;
+        let sql = self.driver().dialect().explain(&statement.sql);
+        let rows = self.driver().scan(Statement::new(sql, statement.params)).await?;
+        rows.into_iter()
+            .map(|mut row| {
+                row.int()?;
+                row.int()?;
+                row.int()?;
+                row.text()
+            })
+            .collect()
+    }
+}
+
+fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Statement, StoreError> {
+    let mut params = vec![tenant.0.into()];
+    let mut arms = Vec::new();
+    let mut totals = Vec::new();
+    let mut is_counted = true;
+    for (index, scope) in search.scopes.iter().enumerate() {
+        let mut lowering = Lowering::new(store.layout(), store.driver().dialect(), &scope.kind, params)?;
+        let condition = lowering.condition(scope.filter.as_ref(), search.group);
+        let sort = match &scope.sort {
+            Some(path) => lowering.sort_key(path),
+            None => "NULL".to_owned(),
+        };
+        arms.push(format!(
+            "SELECT {index} AS scope, r.pk AS pk, {sort} AS k FROM resource r WHERE {condition}"
+        ));
+        if scope.filter.is_none() && search.group.is_none() {
+            let kind = lowering.kind_number();
+            totals.push(format!(
+                "(SELECT COALESCE(SUM(c.n), 0) FROM counter c WHERE c.tenant = $1 AND c.kind = {kind})"
+            ));
+        } else {
+            is_counted = false;
+            totals.push(format!("(SELECT COUNT(*) FROM resource r WHERE {condition})"));
+        }
+        params = lowering.into_params();
+    }
+    let sorts = search.scopes.iter().any(|scope| scope.sort.is_some());
+    let mut bind = |number: u64| {
+        params.push(Value::Int(i64::try_from(number).unwrap_or(i64::MAX)));
+        format!("${}", params.len())
+    };
+    let (limit, offset) = (bind(search.limit), bind(search.offset));
+    let order = |sort: &str, pk: &str| match (sorts, search.descending) {
+        (false, _) => pk.to_owned(),
+        (true, false) => format!("{sort} NULLS LAST, {pk}"),
+        (true, true) => format!("{sort} DESC NULLS FIRST, {pk}"),
+    };
+    let arms = arms.join(" UNION ALL ");
+    let total = match (totals.join(" + "), is_counted) {
+        (total, true) => total,
+        (total, false) => format!(
+            "CASE WHEN (SELECT COUNT(*) FROM page) < {limit} AND ({offset} = 0 OR (SELECT COUNT(*) FROM page) > 0) \
+             THEN {offset} + (SELECT COUNT(*) FROM page) ELSE {total} END"
+        ),
+    };
+    let sql = format!(
+        "WITH page AS MATERIALIZED ({arms} ORDER BY {} LIMIT {limit} OFFSET {offset}) \
+         SELECT t.total, p.scope, {} FROM (SELECT {total} AS total) t LEFT JOIN page p ON 1 = 1 \
+         LEFT JOIN resource r ON r.pk = p.pk AND +r.tenant = $1 ORDER BY {}",
+        order("k", "pk"),
+        Record::COLUMNS,
+        order("p.k", "p.pk"),
+    );
+    Ok(Statement::new(sql, params))
+}
+
+/// Which members of a group match the filter inside `members[…]`.
+pub(super) fn members_statement(
+    store: &Store,
+    tenant: TenantId,
+    kind: &ResourceType,
+    group: i64,
+    filter: &Filter,
+) -> Result<Statement, StoreError> {
+    let params = vec![tenant.0.into(), group.into()];
+    let mut lowering = Lowering::new(store.layout(), store.driver().dialect(), kind, params)?;
+    let from = lowering.from(&Relation::Members);
+    let condition = lowering.row(filter, &Relation::Members);
+    let sql = format!("SELECT m.member FROM {from} AND m.grp = $2 AND {condition} ORDER BY m.member");
+    Ok(Statement::new(sql, lowering.into_params()))
+}

@@ -1,0 +1,335 @@
+//! The driver for SQLite: one thread that writes, and connections that read without waiting for it.
+//!
+//! Invariant: an answer to a write goes out only after the commit that holds it is on the disk. All waiting batches
+//! share one commit, each in a savepoint of its own, so that one which fails leaves nothing behind and takes
+//! nobody along. Nothing else in the program knows that the engine is SQLite.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::store::batch::Batch;
+use crate::store::driver::{DriverError, Migration, Row, Statement, Value};
+use crate::store::error::StoreError;
+
+/// How long a write waits for another process, such as the command line beside a running server.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many batches share a commit at most, so that the first of them does not wait for ever.
+const BATCHES_A_COMMIT: usize = 512;
+
+/// How many scans run at once: more would only take the processors from each other.
+const SCANS: usize = 8;
+
+/// Statements that a connection keeps prepared; filters make their own.
+const PREPARED: usize = 128;
+
+/// WAL pages between checkpoints (200 MB): random keys rewrite the same pages again and again, and the longer
+/// they are gathered the fewer are copied back.
+const CHECKPOINT_PAGES: i64 = 50_000;
+
+/// Page cache of the writer and of one reader, in KiB. Memory maps are not used: every connection's map would
+/// count as memory of its own.
+const WRITER_CACHE: i64 = 64 * 1024;
+const READER_CACHE: i64 = 8 * 1024;
+
+/// What migrations call in SQLite's words.
+const WORDS: [(&str, &str); 7] = [
+    ("{identity}", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+    ("{row_key}", "INTEGER PRIMARY KEY"),
+    ("{text}", "TEXT"),
+    ("{blob}", "BLOB"),
+    ("{clustered}", "WITHOUT ROWID"),
+    ("{json}", ""),
+    ("{now}", "strftime('%Y-%m-%dT%H:%M:%S', 'now')"),
+];
+
+/// A database file that is open.
+pub(super) struct Sqlite {
+    readers: Arc<Readers>,
+    scans: Arc<Semaphore>,
+    queue: Option<Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// A batch on its way to the writer, and where the answer goes.
+struct Job {
+    batch: Batch,
+    answer: oneshot::Sender<Answer>,
+}
+
+type Answer = Result<Vec<Row>, StoreError>;
+
+impl Sqlite {
+    /// Opens or creates the file and brings its tables up to date.
+    pub(super) fn open(path: &Path, migrations: &[Migration]) -> Result<Self, StoreError> {
+        let mut connection = connect_writer(path).map_err(fault)?;
+        migrate(&mut connection, migrations)?;
+        let (queue, jobs) = channel();
+        let writer = Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write_jobs(&connection, &jobs))
+            .map_err(|error| StoreError::unavailable(error.to_string()))?;
+        Ok(Self {
+            readers: Arc::new(Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) }),
+            scans: Arc::new(Semaphore::new(SCANS)),
+            queue: Some(queue),
+            writer: Some(writer),
+        })
+    }
+
+    /// Runs on the caller's thread: a read by key is shorter than the way to another thread.
+    pub(super) fn point(&self, statement: &Statement) -> Answer {
+        self.readers.query(statement)
+    }
+
+    pub(super) async fn scan(&self, statement: Statement) -> Answer {
+        let stopped = || StoreError::unavailable("the reading threads have stopped");
+        let turn = Arc::clone(&self.scans).acquire_owned().await.map_err(|_| stopped())?;
+        let readers = Arc::clone(&self.readers);
+        let scan = tokio::task::spawn_blocking(move || {
+            let rows = readers.query(&statement);
+            drop(turn);
+            rows
+        });
+        scan.await.map_err(|_| stopped())?
+    }
+
+    pub(super) async fn write(&self, batch: Batch) -> Answer {
+        let stopped = || StoreError::unavailable("the writing thread has stopped");
+        let (answer, wait) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.send(Job { batch, answer }).map_err(|_| stopped())?;
+        wait.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Sqlite {
+    /// Finishes what is queued. The writer closes last, because only it can fold the WAL back into the file.
+    fn drop(&mut self) {
+        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.queue = None;
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has dropped its queue, and with it everybody's answer: nothing is left to report.
+            writer.join().ok();
+        }
+    }
+}
+
+/// The connections that read.
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// As many connections as threads read at the same time; one that failed is not used again.
+    fn query(&self, statement: &Statement) -> Answer {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect_reader(&self.path).map_err(fault)?,
+        };
+        let (_, rows) = run(&connection, statement).map_err(fault)?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok(rows)
+    }
+}
+
+fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
+    connection.pragma_update(None, "cache_size", -READER_CACHE)?;
+    Ok(connection)
+}
+
+fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
+    Ok(connection)
+}
+
+/// Applies what the file does not have yet, in one transaction, so that two processes that start together agree.
+fn migrate(connection: &mut Connection, migrations: &[Migration]) -> Result<(), StoreError> {
+    let current = |connection: &Connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map_err(fault)
+    };
+    let newest = migrations.iter().map(|migration| migration.number).max().unwrap_or_default();
+    let found = current(connection)?;
+    if found > newest {
+        let detail = format!("the tables are of version {found}, and this program knows {newest}");
+        return Err(StoreError::corrupt(detail));
+    }
+    if found == newest {
+        return Ok(());
+    }
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fault)?;
+    let found = current(&transaction)?;
+    for migration in migrations.iter().filter(|migration| migration.number > found) {
+        let sql = WORDS.iter().fold(migration.sql.to_owned(), |sql, (word, text)| sql.replace(word, text));
+        transaction.execute_batch(&sql).map_err(fault)?;
+        transaction.pragma_update(None, "user_version", migration.number).map_err(fault)?;
+    }
+    transaction.commit().map_err(fault)
+}
+
+/// The writer's life: it ends when the store is dropped and the queue is empty.
+fn write_jobs(connection: &Connection, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let waiting = std::iter::once(first).chain(jobs.try_iter()).take(BATCHES_A_COMMIT);
+        let (batches, answers): (Vec<_>, Vec<_>) = waiting.map(|job| (job.batch, job.answer)).unzip();
+        match commit(connection, &batches) {
+            Ok(results) => {
+                for (answer, result) in answers.into_iter().zip(results) {
+                    // Whoever asked may have gone away; the batch is written all the same.
+                    answer.send(result).ok();
+                }
+            }
+            Err(error) => {
+                for answer in answers {
+                    answer.send(Err(error.clone())).ok();
+                }
+            }
+        }
+    }
+}
+
+/// Runs the batches in one transaction. An error is everybody's; a batch's own failure is in its result.
+fn commit(connection: &Connection, batches: &[Batch]) -> Result<Vec<Answer>, StoreError> {
+    command(connection, "BEGIN IMMEDIATE").map_err(fault)?;
+    let committed = batches
+        .iter()
+        .map(|batch| run_batch(connection, batch))
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|results| command(connection, "COMMIT").map(|()| results).map_err(fault));
+    if committed.is_err() && !connection.is_autocommit() {
+        command(connection, "ROLLBACK").map_err(fault)?;
+    }
+    committed
+}
+
+/// Runs one batch in a savepoint. The outer error means that SQLite gave up the whole transaction, as it does
+/// when the disk is full.
+fn run_batch(connection: &Connection, batch: &Batch) -> Result<Answer, StoreError> {
+    command(connection, "SAVEPOINT batch").map_err(fault)?;
+    let result = run_steps(connection, batch);
+    if let Err(error) = &result {
+        if connection.is_autocommit() {
+            return Err(error.clone());
+        }
+        command(connection, "ROLLBACK TO batch").map_err(fault)?;
+    }
+    command(connection, "RELEASE batch").map_err(fault)?;
+    Ok(result)
+}
+
+fn run_steps(connection: &Connection, batch: &Batch) -> Answer {
+    let mut returned = Vec::new();
+    for step in &batch.steps {
+        let (changed, rows) =
+            run(connection, &step.statement).map_err(|error| step.refusal(driver_error(&error)))?;
+        step.check(changed)?;
+        returned.extend(rows);
+    }
+    Ok(returned)
+}
+
+fn command(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+/// Runs a statement; answers how many rows it changed or returned, and the rows.
+fn run(connection: &Connection, statement: &Statement) -> rusqlite::Result<(usize, Vec<Row>)> {
+    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    // SQLite takes `$2` for a name and numbers it by its first appearance.
+    for index in 1..=prepared.parameter_count() {
+        let number =
+            prepared.parameter_name(index).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+        let value = number.and_then(|number| statement.params.get(number.checked_sub(1)?));
+        match value {
+            Some(Value::Int(number)) => prepared.raw_bind_parameter(index, number)?,
+            Some(Value::Text(text)) => prepared.raw_bind_parameter(index, text)?,
+            Some(Value::Blob(octets)) => prepared.raw_bind_parameter(index, octets)?,
+            Some(Value::Null) => prepared.raw_bind_parameter(index, rusqlite::types::Null)?,
+            None => return Err(rusqlite::Error::InvalidParameterCount(statement.params.len(), index)),
+        }
+    }
+    let columns = prepared.column_count();
+    if columns == 0 {
+        return Ok((prepared.raw_execute()?, Vec::new()));
+    }
+    let mut rows = Vec::new();
+    let mut cursor = prepared.raw_query();
+    while let Some(row) = cursor.next()? {
+        let values = (0..columns).map(|index| row.get_ref(index).and_then(|value| read(index, value)));
+        rows.push(Row::new(values.collect::<Result<Vec<_>, _>>()?));
+    }
+    Ok((rows.len(), rows))
+}
+
+fn read(index: usize, value: ValueRef<'_>) -> rusqlite::Result<Value> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Int(number),
+        ValueRef::Text(octets) => {
+            let text = str::from_utf8(octets).map_err(|error| rusqlite::Error::Utf8Error(index, error))?;
+            Value::Text(text.to_owned())
+        }
+        ValueRef::Blob(octets) => Value::Blob(octets.to_vec()),
+        ValueRef::Real(_) => {
+            let name = "a number with a fraction".to_owned();
+            return Err(rusqlite::Error::InvalidColumnType(index, name, rusqlite::types::Type::Real));
+        }
+    })
+}
+
+fn fault(error: rusqlite::Error) -> StoreError {
+    driver_error(&error).into()
+}
+
+fn driver_error(error: &rusqlite::Error) -> DriverError {
+    let detail = error.to_string();
+    let Some(cause) = error.sqlite_error() else {
+        return match error {
+            rusqlite::Error::Utf8Error(..) | rusqlite::Error::InvalidColumnType(..) => {
+                DriverError::Corrupt(detail)
+            }
+            _ => DriverError::Other(detail),
+        };
+    };
+    match cause.code {
+        ErrorCode::ConstraintViolation
+            if matches!(cause.extended_code, SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY) =>
+        {
+            DriverError::Duplicate(detail)
+        }
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => DriverError::Corrupt(detail),
+        ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::DiskFull
+        | ErrorCode::ReadOnly
+        | ErrorCode::CannotOpen
+        | ErrorCode::PermissionDenied
+        | ErrorCode::SystemIoFailure
+        | ErrorCode::FileLockingProtocolFailed
+        | ErrorCode::OutOfMemory => DriverError::Unavailable(detail),
+        _ => DriverError::Other(detail),
+    }
+}

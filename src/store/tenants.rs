@@ -1,0 +1,301 @@
+//! Tenants, their policies and their tokens.
+//!
+//! Invariant: a token is found by its hash within its tenant in one read; its text is nowhere. A tenant that is
+//! deleted goes in pieces, tokens first, so that nobody writes into what is being removed.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::id::{ClientId, TenantId};
+use crate::scim::key::Key;
+use crate::scim::registry::ResourceType;
+use crate::scim::schema::Uniqueness;
+use crate::store::Store;
+use crate::store::batch::{Batch, Step};
+use crate::store::driver::{Row, Statement, Value};
+use crate::store::error::StoreError;
+use crate::store::layout::Place;
+
+/// How many resources, or rows of the change log, one batch removes with a tenant.
+const ROWS_A_BATCH: i64 = 500;
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its number.
+    pub id: TenantId,
+    /// Its name, which is unique.
+    pub name: String,
+    /// When it was created: a [`Key`] of an instant.
+    pub created: String,
+    /// Its policies, as text that the store does not read.
+    pub policies: String,
+}
+
+/// An attribute that a policy makes unique in a tenant, or no longer does.
+#[derive(Clone, Debug)]
+pub struct UniquePath<'a> {
+    /// The resource type.
+    pub kind: &'a Arc<ResourceType>,
+    /// The attribute's canonical path.
+    pub path: &'a str,
+    /// Whether it is unique from now on.
+    pub unique: bool,
+}
+
+/// A token that is to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct NewToken<'a> {
+    /// The hash of its text.
+    pub hash: &'a [u8],
+    /// What people call the client.
+    pub name: &'a str,
+    /// The client's profile.
+    pub profile: &'a str,
+    /// What it may do, as text that the store does not read.
+    pub scopes: &'a str,
+    /// When it ends.
+    pub expires: Option<DateTime<Utc>>,
+}
+
+/// A token as it is stored, without its hash. Times are [`Key`]s of instants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its number within the tenant.
+    pub id: ClientId,
+    /// What people call the client.
+    pub name: String,
+    /// The client's profile.
+    pub profile: String,
+    /// What it may do.
+    pub scopes: String,
+    /// When it was made.
+    pub created: String,
+    /// When it ends.
+    pub expires: Option<String>,
+    /// When it was revoked.
+    pub revoked: Option<String>,
+}
+
+/// What a token says about the tenant that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenOwner {
+    /// The token.
+    pub token: Token,
+    /// The tenant's name.
+    pub tenant_name: String,
+    /// The tenant's policies.
+    pub policies: String,
+}
+
+const TENANT_COLUMNS: &str = "SELECT t.tenant, t.name, t.created, t.policies FROM tenant t";
+const TOKEN_COLUMNS: &str = "k.id, k.name, k.profile, k.scopes, k.created, k.expires, k.revoked";
+
+impl Store {
+    /// Creates a tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::Unique`] with the path `name` if there is one of that name.
+    pub async fn create_tenant(&self, name: &str, now: DateTime<Utc>) -> Result<Tenant, StoreError> {
+        let sql = "INSERT INTO tenant (name, created, policies) VALUES ($1, $2, '') \
+                   RETURNING tenant, name, created, policies";
+        let step = Step::new(sql, vec![name.into(), instant(now)]).unique("name");
+        let rows = self.driver().write(step.into()).await?;
+        let missing = || StoreError::internal("a new tenant was not returned");
+        tenant(rows.into_iter().next().ok_or_else(missing)?)
+    }
+
+    /// All tenants, in the order in which they were created.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn list_tenants(&self) -> Result<Vec<Tenant>, StoreError> {
+        let statement = Statement::new(format!("{TENANT_COLUMNS} ORDER BY t.tenant"), Vec::new());
+        self.driver().scan(statement).await?.into_iter().map(tenant).collect()
+    }
+
+    /// The tenant of that name.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn find_tenant(&self, name: &str) -> Result<Option<Tenant>, StoreError> {
+        let statement = Statement::new(format!("{TENANT_COLUMNS} WHERE t.name = $1"), vec![name.into()]);
+        self.driver().point(&statement).await?.into_iter().next().map(tenant).transpose()
+    }
+
+    /// Deletes a tenant with everything in it, in several batches. When it fails half-way it can be called again.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn delete_tenant(&self, id: TenantId) -> Result<(), StoreError> {
+        let id = Value::from(id.0);
+        self.driver()
+            .write(Step::new("DELETE FROM token WHERE tenant = $1", vec![id.clone()]).into())
+            .await?;
+        let some = "IN (SELECT r.pk FROM resource r WHERE r.tenant = $1 ORDER BY r.pk LIMIT $2)";
+        self.delete_in_pieces(&id, || {
+            vec![
+                format!("DELETE FROM fact WHERE tenant = $1 AND resource {some}"),
+                format!("DELETE FROM contact WHERE tenant = $1 AND resource {some}"),
+                format!("DELETE FROM membership WHERE tenant = $1 AND grp {some}"),
+                format!("DELETE FROM resource WHERE tenant = $1 AND pk {some} RETURNING pk"),
+            ]
+        })
+        .await?;
+        self.delete_in_pieces(&id, || {
+            let some = "IN (SELECT c.seq FROM change c WHERE c.tenant = $1 ORDER BY c.seq LIMIT $2)";
+            vec![format!("DELETE FROM change WHERE tenant = $1 AND seq {some} RETURNING seq")]
+        })
+        .await?;
+        let mut rest = Batch::default();
+        rest.push(Step::new("DELETE FROM counter WHERE tenant = $1", vec![id.clone()]));
+        rest.push(Step::new("DELETE FROM tenant WHERE tenant = $1", vec![id]));
+        self.driver().write(rest).await.map(drop)
+    }
+
+    /// Repeats the statements until the last one returns no more rows.
+    async fn delete_in_pieces(
+        &self,
+        tenant: &Value,
+        statements: impl Fn() -> Vec<String>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let mut batch = Batch::default();
+            for sql in statements() {
+                batch.push(Step::new(sql, vec![tenant.clone(), ROWS_A_BATCH.into()]));
+            }
+            if self.driver().write(batch).await?.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sets a tenant's policies, and which attributes are unique beside those that the schema makes so.
+    ///
+    /// # Errors
+    /// [`StoreError::Unique`] with the path if the tenant already holds the same value twice; nothing is changed then.
+    pub async fn set_policies(
+        &self,
+        tenant: TenantId,
+        policies: &str,
+        paths: &[UniquePath<'_>],
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        let sql = "UPDATE tenant SET policies = $2 WHERE tenant = $1";
+        batch.push(Step::new(sql, vec![tenant.0.into(), policies.into()]).or_conflict());
+        for UniquePath { kind, path, unique } in paths {
+            let attributes = kind.all_attributes().flat_map(|a| std::iter::once(a).chain(&a.sub_attributes));
+            let attribute = attributes.into_iter().find(|attribute| attribute.path == *path);
+            let layout = self.layout().kind(kind)?;
+            let place = attribute.map(|attribute| layout.place(attribute));
+            let (Some(attribute), Some(Place::Fact(number))) = (attribute, place) else {
+                return Err(StoreError::internal(format!("{path} cannot be made unique")));
+            };
+            let unique = *unique || attribute.uniqueness != Uniqueness::None;
+            let sql = "UPDATE fact SET uniq = $3 WHERE tenant = $1 AND path = $2 AND uniq <> $3 AND key > ''";
+            batch.push(Step::new(sql, vec![tenant.0.into(), number.into(), unique.into()]).unique(path));
+        }
+        self.driver().write(batch).await.map(drop)
+    }
+
+    /// Stores a token.
+    ///
+    /// # Errors
+    /// [`StoreError::Unique`] with the path `hash` if the tenant has it already.
+    pub async fn insert_token(
+        &self,
+        tenant: TenantId,
+        token: &NewToken<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Token, StoreError> {
+        let sql = "INSERT INTO token (tenant, id, hash, name, profile, scopes, created, expires) \
+                   SELECT $1, COALESCE(MAX(t.id), 0) + 1, $2, $3, $4, $5, $6, $7 FROM token t WHERE t.tenant = $1 \
+                   RETURNING id, name, profile, scopes, created, expires, revoked";
+        let params = vec![
+            tenant.0.into(),
+            Value::Blob(token.hash.to_vec()),
+            token.name.into(),
+            token.profile.into(),
+            token.scopes.into(),
+            instant(now),
+            token.expires.map(instant).into(),
+        ];
+        let rows = self.driver().write(Step::new(sql, params).unique("hash").into()).await?;
+        let missing = || StoreError::internal("a new token was not returned");
+        read_token(&mut rows.into_iter().next().ok_or_else(missing)?)
+    }
+
+    /// The token of the tenant with that hash, be it in force or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn find_token(&self, tenant: TenantId, hash: &[u8]) -> Result<Option<TokenOwner>, StoreError> {
+        let sql = format!(
+            "SELECT {TOKEN_COLUMNS}, t.name, t.policies FROM token k JOIN tenant t ON t.tenant = k.tenant \
+             WHERE k.tenant = $1 AND k.hash = $2"
+        );
+        let statement = Statement::new(sql, vec![tenant.0.into(), Value::Blob(hash.to_vec())]);
+        let Some(mut row) = self.driver().point(&statement).await?.into_iter().next() else {
+            return Ok(None);
+        };
+        let token = read_token(&mut row)?;
+        Ok(Some(TokenOwner { token, tenant_name: row.text()?, policies: row.text()? }))
+    }
+
+    /// The tenant's tokens, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn list_tokens(&self, tenant: TenantId) -> Result<Vec<Token>, StoreError> {
+        let sql = format!("SELECT {TOKEN_COLUMNS} FROM token k WHERE k.tenant = $1 ORDER BY k.id");
+        let rows = self.driver().scan(Statement::new(sql, vec![tenant.0.into()])).await?;
+        rows.into_iter().map(|mut row| read_token(&mut row)).collect()
+    }
+
+    /// Revokes a token; answers whether there was one that was not revoked yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn revoke_token(
+        &self,
+        tenant: TenantId,
+        token: ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let sql =
+            "UPDATE token SET revoked = $3 WHERE tenant = $1 AND id = $2 AND revoked IS NULL RETURNING id";
+        let step = Step::new(sql, vec![tenant.0.into(), token.0.into(), instant(now)]);
+        Ok(!self.driver().write(step.into()).await?.is_empty())
+    }
+
+    /// How many tokens there are in all tenants, revoked ones too: none means that nobody can get in yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn count_tokens(&self) -> Result<i64, StoreError> {
+        let statement = Statement::new("SELECT COUNT(*) FROM token", Vec::new());
+        let rows = self.driver().point(&statement).await?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+}
+
+fn instant(instant: DateTime<Utc>) -> Value {
+    Key::of_instant(instant).as_str().into()
+}
+
+fn tenant(mut row: Row) -> Result<Tenant, StoreError> {
+    Ok(Tenant { id: TenantId(row.int()?), name: row.text()?, created: row.text()?, policies: row.text()? })
+}
+
+fn read_token(row: &mut Row) -> Result<Token, StoreError> {
+    Ok(Token {
+        id: ClientId(row.int()?),
+        name: row.text()?,
+        profile: row.text()?,
+        scopes: row.text()?,
+        created: row.text()?,
+        expires: row.maybe_text()?,
+        revoked: row.maybe_text()?,
+    })
+}

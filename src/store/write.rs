@@ -1,0 +1,428 @@
+//! Creating, changing and deleting resources: each is one batch, computed from what was read.
+//!
+//! Invariant: document, facts, contacts, memberships, counters and the change log move together. An update writes
+//! only what differs; a contact that is still there keeps its row, and with it its id and its verification.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::id::{ResourceId, TenantId};
+use crate::scim::key::Key;
+use crate::scim::registry::ResourceType;
+use crate::scim::resource::Resource;
+use crate::scim::schema::ContactKind;
+use crate::store::Store;
+use crate::store::batch::{Batch, Step};
+use crate::store::driver::Value;
+use crate::store::error::StoreError;
+use crate::store::layout::contact_number;
+use crate::store::record::Record;
+use crate::store::rows::{ContactRow, FactKey, FactRow, SideRows};
+
+/// The slots that a counter is spread over.
+const COUNTER_SLOTS: i64 = 8;
+
+/// What happened to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// It was created.
+    Create,
+    /// It was replaced (PUT).
+    Replace,
+    /// It was patched.
+    Patch,
+    /// It was deleted.
+    Delete,
+}
+
+impl What {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Replace => "replace",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Which resource is written, by whom and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutation<'a> {
+    /// Whose directory it is in.
+    pub tenant: TenantId,
+    /// Its type.
+    pub kind: &'a Arc<ResourceType>,
+    /// Its id.
+    pub id: &'a ResourceId,
+    /// The time that goes into `meta` and the change log.
+    pub now: DateTime<Utc>,
+    /// Who does it, for the change log.
+    pub who: &'a str,
+    /// What is done, for the change log.
+    pub what: What,
+    /// Attribute paths that a policy makes unique, beside those that the schema does.
+    pub also_unique: &'a [&'a str],
+}
+
+/// What becomes of a group's members.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberEdit {
+    /// Whether all that are there go first.
+    pub clear: bool,
+    /// Ids that become members; those that are members already stay as they are.
+    pub add: Vec<String>,
+    /// Ids that cease to be members.
+    pub remove: Vec<String>,
+}
+
+impl MemberEdit {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        !self.clear && self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
+impl Store {
+    /// Stores a new resource and its members.
+    ///
+    /// # Errors
+    /// [`StoreError::Unique`] with the attribute that is taken; `id` if the id is.
+    pub async fn create(
+        &self,
+        mutation: &Mutation<'_>,
+        resource: &Resource,
+        members: &[String],
+    ) -> Result<Record, StoreError> {
+        let record = new_record(mutation, self.next_pk().await?, 1, resource);
+        let write = Write { store: self, mutation, pk: record.pk };
+        let rows = write.rows_of(resource)?;
+        let mut batch = Batch::default();
+        batch.push(write.insert_resource(&record, &rows)?);
+        rows.facts.iter().for_each(|(key, row)| batch.push(write.insert_fact(key, row)));
+        rows.contacts.iter().for_each(|row| batch.push(write.insert_contact(row)));
+        members.iter().for_each(|member| batch.push(write.insert_member(member)));
+        batch.push(write.count(1)?);
+        batch.push(write.change(record.version)?);
+        self.driver().write(batch).await?;
+        Ok(record)
+    }
+
+    /// Puts `new` in the place of `old`, which must be what `before` holds, and edits the members.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the stored version is no longer `before`'s; [`StoreError::Unique`] as for create.
+    pub async fn update(
+        &self,
+        mutation: &Mutation<'_>,
+        before: &Record,
+        old: &Resource,
+        new: &Resource,
+        members: &MemberEdit,
+    ) -> Result<Record, StoreError> {
+        let mut record = new_record(mutation, before.pk, before.version + 1, new);
+        record.created.clone_from(&before.created);
+        let write = Write { store: self, mutation, pk: before.pk };
+        let (old, new) = (write.rows_of(old)?, write.rows_of(new)?);
+        let mut batch = Batch::default();
+        batch.push(write.replace_resource(before.version, &record, &new));
+        write.move_facts(&old, &new, &mut batch);
+        write.move_contacts(&old, &new, &mut batch);
+        write.move_members(members, &mut batch);
+        batch.push(write.change(record.version)?);
+        self.driver().write(batch).await?;
+        Ok(record)
+    }
+
+    /// Removes a resource, all that belongs to it, and its memberships both ways. The groups that it was in get a
+    /// new version and a row in the change log.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it is gone, or with `guarded` if its version is no longer `before`'s.
+    pub async fn delete(
+        &self,
+        mutation: &Mutation<'_>,
+        before: &Record,
+        guarded: bool,
+    ) -> Result<(), StoreError> {
+        let write = Write { store: self, mutation, pk: before.pk };
+        let mut batch = Batch::default();
+        batch.push(write.delete_resource(guarded.then_some(before.version)));
+        write.leave_groups(&mut batch);
+        write.delete_side_rows(&mut batch);
+        batch.push(write.count(-1)?);
+        batch.push(write.change(before.version + 1)?);
+        self.driver().write(batch).await.map(drop)
+    }
+}
+
+fn new_record(mutation: &Mutation<'_>, pk: i64, version: i64, resource: &Resource) -> Record {
+    let document = resource.to_document(mutation.kind);
+    let now = Key::of_instant(mutation.now).as_str().to_owned();
+    Record {
+        pk,
+        id: mutation.id.clone(),
+        version,
+        created: now.clone(),
+        modified: now,
+        document: document.visible,
+        secret: document.secret,
+    }
+}
+
+/// The statements of one mutation.
+struct Write<'a> {
+    store: &'a Store,
+    mutation: &'a Mutation<'a>,
+    pk: i64,
+}
+
+impl Write<'_> {
+    fn rows_of(&self, resource: &Resource) -> Result<SideRows, StoreError> {
+        SideRows::of(self.store.layout(), self.mutation.kind, resource, self.mutation.also_unique)
+    }
+
+    fn tenant(&self) -> Value {
+        self.mutation.tenant.0.into()
+    }
+
+    fn id(&self) -> Value {
+        self.mutation.id.as_str().into()
+    }
+
+    fn kind(&self) -> Result<Value, StoreError> {
+        Ok(self.store.layout().kind(self.mutation.kind)?.number.into())
+    }
+
+    fn now(&self) -> Value {
+        Key::of_instant(self.mutation.now).as_str().into()
+    }
+
+    fn insert_resource(&self, record: &Record, rows: &SideRows) -> Result<Step, StoreError> {
+        let sql = "INSERT INTO resource \
+                   (tenant, kind, id, pk, version, created, modified, label, label_key, document, secret) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        let params = vec![
+            self.tenant(),
+            self.kind()?,
+            self.id(),
+            self.pk.into(),
+            record.version.into(),
+            record.created.as_str().into(),
+            record.modified.as_str().into(),
+            rows.label.as_deref().into(),
+            rows.label_key.as_deref().into(),
+            record.document.as_str().into(),
+            record.secret.as_deref().into(),
+        ];
+        Ok(Step::new(sql, params).unique("id"))
+    }
+
+    /// The compare-and-swap: it changes nothing unless the version is still the one that was read.
+    fn replace_resource(&self, version: i64, record: &Record, rows: &SideRows) -> Step {
+        let sql = "UPDATE resource SET version = $4, modified = $5, label = $6, label_key = $7, document = $8, \
+                   secret = $9 WHERE tenant = $1 AND pk = $2 AND version = $3";
+        let params = vec![
+            self.tenant(),
+            self.pk.into(),
+            version.into(),
+            record.version.into(),
+            record.modified.as_str().into(),
+            rows.label.as_deref().into(),
+            rows.label_key.as_deref().into(),
+            record.document.as_str().into(),
+            record.secret.as_deref().into(),
+        ];
+        Step::new(sql, params).or_conflict()
+    }
+
+    fn delete_resource(&self, version: Option<i64>) -> Step {
+        let (tenant, pk) = (self.tenant(), self.pk.into());
+        let step = match version {
+            Some(version) => {
+                let sql = "DELETE FROM resource WHERE tenant = $1 AND pk = $2 AND version = $3";
+                Step::new(sql, vec![tenant, pk, version.into()])
+            }
+            None => Step::new("DELETE FROM resource WHERE tenant = $1 AND pk = $2", vec![tenant, pk]),
+        };
+        step.or_conflict()
+    }
+
+    fn delete_side_rows(&self, batch: &mut Batch) {
+        for sql in [
+            "DELETE FROM fact WHERE tenant = $1 AND resource = $2",
+            "DELETE FROM contact WHERE tenant = $1 AND resource = $2",
+            "DELETE FROM membership WHERE tenant = $1 AND grp = $2",
+        ] {
+            batch.push(Step::new(sql, vec![self.tenant(), self.pk.into()]));
+        }
+    }
+
+    /// The groups that the resource was in change too, though nobody names them.
+    fn leave_groups(&self, batch: &mut Batch) {
+        let bump = "UPDATE resource SET version = version + 1, modified = $3 WHERE tenant = $1 \
+                    AND pk IN (SELECT m.grp FROM membership m WHERE m.tenant = $1 AND m.member = $2)";
+        batch.push(Step::new(bump, vec![self.tenant(), self.id(), self.now()]));
+        let change = "INSERT INTO change (tenant, kind, resource, version, what, at, who) \
+                      SELECT g.tenant, g.kind, g.id, g.version, 'members', $3, $4 FROM resource g \
+                      WHERE g.tenant = $1 \
+                      AND g.pk IN (SELECT m.grp FROM membership m WHERE m.tenant = $1 AND m.member = $2)";
+        let params = vec![self.tenant(), self.id(), self.now(), self.mutation.who.into()];
+        batch.push(Step::new(change, params));
+        let leave = "DELETE FROM membership WHERE tenant = $1 AND member = $2";
+        batch.push(Step::new(leave, vec![self.tenant(), self.id()]));
+    }
+
+    fn insert_fact(&self, (path, key, element): &FactKey, row: &FactRow) -> Step {
+        let sql = "INSERT INTO fact (tenant, path, key, resource, element, leads, uniq, long) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let params = vec![
+            self.tenant(),
+            (*path).into(),
+            key.as_str().into(),
+            self.pk.into(),
+            (*element).into(),
+            row.leads.into(),
+            row.unique.into(),
+            row.long.as_deref().into(),
+        ];
+        let step = Step::new(sql, params);
+        if row.unique { step.unique(&row.attribute) } else { step }
+    }
+
+    /// Writes the difference; what goes, goes first, so that a unique value may move between elements.
+    fn move_facts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
+        let sql = "DELETE FROM fact WHERE tenant = $1 AND path = $2 AND key = $3 AND resource = $4 AND element = $5";
+        for (at, _) in old.facts.iter().filter(|(at, row)| new.facts.get(at) != Some(row)) {
+            let (path, key, element) = at;
+            let params =
+                vec![self.tenant(), (*path).into(), key.as_str().into(), self.pk.into(), (*element).into()];
+            batch.push(Step::new(sql, params));
+        }
+        for (at, row) in new.facts.iter().filter(|(at, row)| old.facts.get(at) != Some(row)) {
+            batch.push(self.insert_fact(at, row));
+        }
+    }
+
+    fn insert_contact(&self, row: &ContactRow) -> Step {
+        let sql = "INSERT INTO contact (tenant, kind, key, resource, ordinal, long, value, canonical, type, \
+                   type_key, display, display_key, is_primary, id) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        let mut params = self.contact_params(row);
+        params.push(Uuid::now_v7().hyphenated().to_string().into());
+        Step::new(sql, params)
+    }
+
+    fn contact_params(&self, row: &ContactRow) -> Vec<Value> {
+        vec![
+            self.tenant(),
+            contact_number(row.kind).into(),
+            row.key.as_str().into(),
+            self.pk.into(),
+            row.ordinal.into(),
+            row.long.as_deref().into(),
+            row.value.as_deref().into(),
+            row.canonical.as_str().into(),
+            row.label.as_deref().into(),
+            row.label_key.as_deref().into(),
+            row.display.as_deref().into(),
+            row.display_key.as_deref().into(),
+            row.primary.into(),
+        ]
+    }
+
+    /// Writes the difference. A row that still says the same stays, also where it moves; no two rows can meet,
+    /// because a row moves only to a place where something else was.
+    fn move_contacts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
+        let place = |row: &ContactRow| (contact_number(row.kind), row.ordinal);
+        let mut free: BTreeMap<_, &ContactRow> = old.contacts.iter().map(|row| (place(row), row)).collect();
+        let (stay, rest): (Vec<_>, Vec<_>) = new
+            .contacts
+            .iter()
+            .partition(|row| free.get(&place(row)).is_some_and(|there| there.canonical == row.canonical));
+        let stay: Vec<_> = stay.into_iter().map(|row| (row, free.remove(&place(row)))).collect();
+        let mut by_text: HashMap<(ContactKind, &str), VecDeque<&ContactRow>> = HashMap::new();
+        for row in free.into_values() {
+            by_text.entry((row.kind, &row.canonical)).or_default().push_back(row);
+        }
+        let moved: Vec<_> = rest
+            .into_iter()
+            .map(|row| {
+                let same = by_text.get_mut(&(row.kind, row.canonical.as_str()));
+                (row, same.and_then(VecDeque::pop_front))
+            })
+            .collect();
+        by_text.into_values().flatten().for_each(|gone| batch.push(self.delete_contact(gone)));
+        for (row, earlier) in stay.into_iter().chain(moved) {
+            match earlier {
+                Some(earlier) if earlier == row => {}
+                Some(earlier) => batch.push(self.replace_contact(earlier, row)),
+                None => batch.push(self.insert_contact(row)),
+            }
+        }
+    }
+
+    fn delete_contact(&self, row: &ContactRow) -> Step {
+        let sql = "DELETE FROM contact WHERE tenant = $1 AND kind = $2 AND key = $3 AND resource = $4 AND ordinal = $5";
+        let params = vec![
+            self.tenant(),
+            contact_number(row.kind).into(),
+            row.key.as_str().into(),
+            self.pk.into(),
+            row.ordinal.into(),
+        ];
+        Step::new(sql, params).or_corrupt("a contact row is missing")
+    }
+
+    fn replace_contact(&self, earlier: &ContactRow, row: &ContactRow) -> Step {
+        let sql = "UPDATE contact SET key = $3, ordinal = $5, long = $6, value = $7, canonical = $8, type = $9, \
+                   type_key = $10, display = $11, display_key = $12, is_primary = $13 \
+                   WHERE tenant = $1 AND kind = $2 AND key = $14 AND resource = $4 AND ordinal = $15";
+        let mut params = self.contact_params(row);
+        params.extend([earlier.key.as_str().into(), earlier.ordinal.into()]);
+        Step::new(sql, params).or_corrupt("a contact row is missing")
+    }
+
+    fn insert_member(&self, member: &str) -> Step {
+        let sql = "INSERT INTO membership (tenant, grp, member) VALUES ($1, $2, $3) \
+                   ON CONFLICT (tenant, grp, member) DO NOTHING";
+        Step::new(sql, vec![self.tenant(), self.pk.into(), member.into()])
+    }
+
+    fn move_members(&self, edit: &MemberEdit, batch: &mut Batch) {
+        if edit.clear {
+            let sql = "DELETE FROM membership WHERE tenant = $1 AND grp = $2";
+            batch.push(Step::new(sql, vec![self.tenant(), self.pk.into()]));
+        }
+        for member in &edit.remove {
+            let sql = "DELETE FROM membership WHERE tenant = $1 AND grp = $2 AND member = $3";
+            batch.push(Step::new(sql, vec![self.tenant(), self.pk.into(), member.as_str().into()]));
+        }
+        edit.add.iter().for_each(|member| batch.push(self.insert_member(member)));
+    }
+
+    fn count(&self, by: i64) -> Result<Step, StoreError> {
+        let sql = "INSERT INTO counter (tenant, kind, slot, n) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT (tenant, kind, slot) DO UPDATE SET n = counter.n + excluded.n";
+        let slot = self.pk.rem_euclid(COUNTER_SLOTS);
+        Ok(Step::new(sql, vec![self.tenant(), self.kind()?, slot.into(), by.into()]))
+    }
+
+    fn change(&self, version: i64) -> Result<Step, StoreError> {
+        let sql = "INSERT INTO change (tenant, kind, resource, version, what, at, who) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let params = vec![
+            self.tenant(),
+            self.kind()?,
+            self.id(),
+            version.into(),
+            self.mutation.what.as_str().into(),
+            self.now(),
+            self.mutation.who.into(),
+        ];
+        Ok(Step::new(sql, params))
+    }
+}

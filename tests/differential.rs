@@ -1,0 +1,278 @@
+//! The two readers of a filter must agree: the evaluator in memory and the database (random filters, seeded).
+//!
+//! `MUSTER_SEED=7 cargo test --test differential` repeats a run; a disagreement prints its seed, filter and ids.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "this is a test")]
+
+#[path = "store/harness.rs"]
+#[allow(dead_code, unused_macros, reason = "the contract tests use the rest")]
+mod harness;
+#[path = "store/people.rs"]
+mod people;
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use harness::{Database, Directory, TENANT};
+use muster::id::ResourceId;
+use muster::scim::fact::{Fact, facts};
+use muster::scim::filter::{Filter, Op};
+use muster::scim::key::Key;
+use muster::scim::registry::{Path, ResourceType};
+use muster::scim::resource::Resource;
+use muster::scim::schema::{Attribute, Kept, Returned, Type};
+use muster::store::{Scope, Search, What};
+use people::{Random, TEXTS, document};
+use serde_json::{Map, Value, json};
+
+/// Filters for each type.
+const FILTERS: [(&str, usize, usize); 3] =
+    [("User", 90, 15_000), ("Group", 25, 4_000), ("Device", 30, 3_000)];
+
+/// Values this long sort by their beginnings only.
+const SORTS_EXACTLY: usize = 256;
+
+/// What the evaluator in memory knows of a type.
+struct Memory {
+    kind: Arc<ResourceType>,
+    /// In the order of creation.
+    resources: Vec<(String, Vec<Fact>)>,
+    keys: HashMap<String, Vec<Key>>,
+    paths: Vec<Path>,
+    wholes: Vec<Path>,
+}
+
+#[test]
+fn memory_and_the_database_agree_on_every_filter() {
+    let seed = option_env!("MUSTER_SEED").map_or(20_260_601, |text| text.parse().unwrap());
+    println!("seed {seed}");
+    harness::block_on(async {
+        let database = Database::sqlite();
+        let directory = database.open().await;
+        let mut random = Random(seed);
+        let ids = fill(&directory, &mut random).await;
+        for (name, _, filters) in FILTERS {
+            let memory = remember(&directory, name, &ids).await;
+            let mut matched = 0;
+            for _ in 0..filters {
+                let filter = memory.filter(&mut random, 3);
+                matched += usize::from(compare(&directory, &memory, filter, &mut random).await);
+            }
+            assert!(
+                matched * 4 > filters,
+                "{name}: only {matched} of {filters} filters tell resources apart"
+            );
+        }
+    });
+}
+
+/// Creates users, devices, groups of them and groups of groups; answers the ids by type.
+async fn fill(directory: &Directory, random: &mut Random) -> HashMap<String, Vec<String>> {
+    let mut ids: HashMap<String, Vec<String>> = HashMap::new();
+    for (name, number, _) in FILTERS {
+        for index in 0..number {
+            let resource = Resource::stored(document(random, directory.kind(name), index), None);
+            let mut members = Vec::new();
+            if name == "Group" {
+                let known: Vec<&String> = ids.values().flatten().collect();
+                for _ in 0..random.below(6) {
+                    members.push((*random.pick(&known)).clone());
+                }
+                if random.percent(20) {
+                    members.push("nobody".to_owned());
+                }
+            }
+            let id = ResourceId::generate();
+            let mut mutation = directory.mutation(name, &id, What::Create);
+            mutation.now = harness::time(u32::try_from(index % 7).unwrap());
+            let mut record = directory.store.create(&mutation, &resource, &members).await.unwrap();
+            // Some have been changed, so that rows written by differences take part.
+            if random.percent(30) {
+                let next = Resource::stored(document(random, directory.kind(name), index), None);
+                mutation.now = harness::time(30);
+                let edit = muster::store::MemberEdit::default();
+                record = directory.store.update(&mutation, &record, &resource, &next, &edit).await.unwrap();
+            }
+            ids.entry(name.to_owned()).or_default().push(record.id.to_string());
+        }
+    }
+    ids
+}
+
+/// Reads a type back and puts its resources together as clients see them.
+async fn remember(directory: &Directory, name: &str, ids: &HashMap<String, Vec<String>>) -> Memory {
+    let kind = Arc::clone(directory.kind(name));
+    let mut resources = Vec::new();
+    let mut keys: HashMap<String, Vec<Key>> = HashMap::new();
+    for id in &ids[name] {
+        let (record, groups) = directory.store.get(TENANT, &kind, id, true).await.unwrap().unwrap();
+        let mut body: Map<String, Value> = serde_json::from_str(&record.document).unwrap();
+        body.insert("id".into(), json!(id));
+        body.insert(
+            "meta".into(),
+            json!({
+                "resourceType": name,
+                "created": format!("{}Z", record.created),
+                "lastModified": format!("{}Z", record.modified),
+                "version": format!("W/\"{}\"", record.version),
+                "location": format!("https://x.example/v2/{}/{id}", kind.endpoint),
+            }),
+        );
+        let location = |kind: &str, id: &str| {
+            let endpoint = &directory.kind(kind).endpoint;
+            json!(format!("https://x.example/v2/{endpoint}/{id}"))
+        };
+        let mut elements = Vec::new();
+        if let Some(attribute) = kind.members() {
+            for (_, member) in directory.store.members(TENANT, &[record.pk]).await.unwrap() {
+                let mut element = Map::from_iter([("value".to_owned(), json!(member.id))]);
+                if let Some(kind) = member.kind {
+                    element.insert("$ref".into(), location(&kind, &member.id));
+                    element.insert("type".into(), json!(kind));
+                }
+                element.extend(member.display.map(|display| ("display".to_owned(), json!(display))));
+                elements.push(Value::Object(element));
+            }
+            body.insert(attribute.name.clone(), Value::Array(elements));
+        } else if let Some(attribute) = kind.groups() {
+            for group in groups {
+                let mut element = Map::from_iter([("value".to_owned(), json!(group.id))]);
+                element.insert("$ref".into(), location("Group", &group.id));
+                element.insert("type".into(), json!("direct"));
+                element.extend(group.display.map(|display| ("display".to_owned(), json!(display))));
+                elements.push(Value::Object(element));
+            }
+            body.insert(attribute.name.clone(), Value::Array(elements));
+        }
+        let facts = facts(&kind, &body);
+        for fact in &facts {
+            keys.entry(fact.attribute.path.clone()).or_default().push(fact.key.clone());
+        }
+        resources.push((id.clone(), facts));
+    }
+    let visible = |a: &&Arc<Attribute>| a.returned != Returned::Never;
+    let wholes: Vec<Path> = kind.all_attributes().filter(visible).map(Path::whole).collect();
+    let simple = wholes.iter().filter(|path| path.attribute.kind != Type::Complex).cloned();
+    let subs = wholes
+        .iter()
+        .flat_map(|path| path.attribute.sub_attributes.iter().map(|sub| Path::to_sub(&path.attribute, sub)));
+    let paths = simple.chain(subs).collect();
+    Memory { kind, resources, keys, paths, wholes }
+}
+
+impl Memory {
+    fn filter(&self, random: &mut Random, depth: usize) -> Filter {
+        match random.below(if depth == 0 { 6 } else { 12 }) {
+            0..=3 => self.test(random, &self.paths),
+            4 => Filter::Present(random.pick(&self.wholes).clone()),
+            5 => Filter::Present(random.pick(&self.paths).clone()),
+            6 => Filter::Not(Box::new(self.filter(random, depth - 1))),
+            7 => Filter::And((0..=random.below(3)).map(|_| self.filter(random, depth - 1)).collect()),
+            8 => Filter::Or((0..=random.below(3)).map(|_| self.filter(random, depth - 1)).collect()),
+            9 if random.percent(10) => Filter::Always(random.percent(50)),
+            _ => {
+                let path = random.pick(&self.wholes).clone();
+                let attribute = Arc::clone(&path.attribute);
+                let own: Vec<Path> =
+                    self.paths.iter().filter(|path| path.attribute.path == attribute.path).cloned().collect();
+                let inner = Box::new(self.inner(random, &path, &own, depth));
+                Filter::Each { path, inner }
+            }
+        }
+    }
+
+    /// A filter inside brackets.
+    fn inner(&self, random: &mut Random, whole: &Path, own: &[Path], depth: usize) -> Filter {
+        match random.below(if depth == 0 { 5 } else { 9 }) {
+            0..=3 => self.test(random, own),
+            4 => Filter::Present(if random.percent(50) { whole.clone() } else { random.pick(own).clone() }),
+            5 => Filter::Not(Box::new(self.inner(random, whole, own, depth - 1))),
+            6 => Filter::Or((0..2).map(|_| self.inner(random, whole, own, depth - 1)).collect()),
+            _ => Filter::And((0..2).map(|_| self.inner(random, whole, own, depth - 1)).collect()),
+        }
+    }
+
+    fn test(&self, random: &mut Random, paths: &[Path]) -> Filter {
+        let path = random.pick(paths).clone();
+        let (_, op) = *random.pick(&Op::NAMES);
+        let known = self.keys.get(&path.leaf().path).filter(|_| random.percent(85));
+        let mut key = match known {
+            Some(known) => random.pick(known).as_str().to_owned(),
+            None => (*random.pick(&TEXTS)).to_owned(),
+        };
+        if random.percent(if matches!(op, Op::Co | Op::Sw | Op::Ew) { 70 } else { 20 }) {
+            key = mutate(random, &key);
+        }
+        if key.is_empty() && matches!(op, Op::Co | Op::Sw | Op::Ew) {
+            key.push('a');
+        }
+        Filter::Test { path, op, key: Key::stored(key) }
+    }
+}
+
+/// A part of a text, or the text with something at its end.
+fn mutate(random: &mut Random, text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let (a, b) = (random.below(chars.len() + 1), random.below(chars.len() + 1));
+    match random.below(5) {
+        0 => chars[..a].iter().collect(),
+        1 => chars[a..].iter().collect(),
+        2 => chars[a.min(b)..a.max(b)].iter().collect(),
+        3 => format!("{text}{}", random.pick(&TEXTS)),
+        _ => {
+            let mut chars = chars;
+            if let Some(last) = chars.last_mut() {
+                *last = *random.pick(&['\u{0}', '\u{1}', 'a', 'é', '\u{d7ff}', '\u{10ffff}']);
+            }
+            chars.into_iter().filter(|c| *c != '\u{0}').collect()
+        }
+    }
+}
+
+/// Compares one search; answers whether the filter matches some resources and not others.
+async fn compare(directory: &Directory, memory: &Memory, filter: Filter, random: &mut Random) -> bool {
+    let expected: Vec<&(String, Vec<Fact>)> =
+        memory.resources.iter().filter(|(_, facts)| filter.matches(facts)).collect();
+    let sort = random.percent(30).then(|| random.pick(&memory.paths).clone()).filter(|path| {
+        let keys = memory.keys.get(&path.leaf().path);
+        keys.is_none_or(|keys| keys.iter().all(|key| key.as_str().len() <= SORTS_EXACTLY))
+    });
+    let descending = random.percent(50);
+    let (offset, limit) = if random.percent(70) { (0, 1000) } else { (random.below(20), random.below(20)) };
+    let mut ordered = expected.clone();
+    if let Some(path) = &sort {
+        ordered.sort_by(|a, b| in_order(sort_key(&a.1, path), sort_key(&b.1, path), descending));
+    }
+    let wanted: Vec<&str> = ordered.iter().skip(offset).take(limit).map(|(id, _)| id.as_str()).collect();
+    let search = Search {
+        scopes: vec![Scope { kind: Arc::clone(&memory.kind), filter: Some(filter), sort }],
+        descending,
+        offset: offset as u64,
+        limit: limit as u64,
+        group: None,
+    };
+    let page = directory.store.search(TENANT, &search).await.unwrap();
+    let found: Vec<&str> = page.records.iter().map(|(_, record)| record.id.as_str()).collect();
+    assert_eq!(
+        (found, page.total),
+        (wanted, expected.len() as u64),
+        "{:?} {:#?}",
+        memory.kind.name,
+        search.scopes[0]
+    );
+    !expected.is_empty() && expected.len() < memory.resources.len()
+}
+
+fn sort_key<'a>(facts: &'a [Fact], path: &Path) -> Option<&'a Key> {
+    let leading = facts.iter().filter(|fact| fact.attribute.path == path.leaf().path && fact.leads);
+    let is_membership = matches!(path.attribute.kept, Kept::Members | Kept::Groups);
+    if is_membership { leading.map(|fact| &fact.key).next() } else { leading.map(|fact| &fact.key).min() }
+}
+
+fn in_order(a: Option<&Key>, b: Option<&Key>, descending: bool) -> Ordering {
+    let ascending = match (a, b) {
+        (Some(a), Some(b)) => a.cmp(b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    };
+    if descending { ascending.reverse() } else { ascending }
+}

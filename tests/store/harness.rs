@@ -1,0 +1,170 @@
+//! Databases to test on. A second engine joins with one more line in `store_test!`.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeZone as _, Utc};
+use muster::id::{ResourceId, TenantId};
+use muster::scim::registry::{Registry, ResourceType};
+use muster::scim::resource::Resource;
+use muster::store::{DatabaseUrl, MemberEdit, Mutation, Record, Store, StoreError, What};
+use serde_json::{Map, Value};
+
+pub(crate) const TENANT: TenantId = TenantId::DEFAULT;
+
+/// Registers contract tests: each runs once for every engine.
+#[macro_export]
+macro_rules! store_test {
+    ($($(#[doc = $doc:literal])* async fn $name:ident($db:ident: Database) $body:block)*) => { $(
+        $(#[doc = $doc])*
+        async fn $name($db: $crate::harness::Database) $body
+
+        mod $name {
+            #[test]
+            fn sqlite() {
+                $crate::harness::block_on(super::$name($crate::harness::Database::sqlite()));
+            }
+        }
+    )* };
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// An empty database.
+pub(crate) struct Database {
+    pub(crate) path: PathBuf,
+    pub(crate) registry: Arc<Registry>,
+    _directory: tempfile::TempDir,
+}
+
+impl Database {
+    pub(crate) fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("muster.db");
+        Self { path, registry: Arc::new(crate::people::registry()), _directory: directory }
+    }
+
+    pub(crate) fn url(&self) -> DatabaseUrl {
+        DatabaseUrl::Sqlite(self.path.clone())
+    }
+
+    pub(crate) async fn open(&self) -> Directory {
+        let store = Store::open(&self.url(), &self.registry).await.unwrap();
+        Directory { store, registry: Arc::clone(&self.registry), path: self.path.clone() }
+    }
+}
+
+/// An open store, and short ways to write into it.
+#[derive(Clone)]
+pub(crate) struct Directory {
+    pub(crate) store: Store,
+    pub(crate) registry: Arc<Registry>,
+    path: PathBuf,
+}
+
+pub(crate) fn time(second: u32) -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 1, 2, 3, 4, second).unwrap()
+}
+
+pub(crate) fn resource(body: Value) -> Resource {
+    let Value::Object(map) = body else { panic!("a resource is an object") };
+    Resource::stored(map, None)
+}
+
+/// The resource that a record holds.
+pub(crate) fn stored(record: &Record) -> Resource {
+    let secret = record.secret.as_deref().map(|text| serde_json::from_str::<Map<_, _>>(text).unwrap());
+    Resource::stored(serde_json::from_str(&record.document).unwrap(), secret)
+}
+
+impl Directory {
+    pub(crate) fn kind(&self, name: &str) -> &Arc<ResourceType> {
+        self.registry.type_named(name).unwrap()
+    }
+
+    pub(crate) fn mutation<'a>(&'a self, kind: &str, id: &'a ResourceId, what: What) -> Mutation<'a> {
+        Mutation {
+            tenant: TENANT,
+            kind: self.kind(kind),
+            id,
+            now: time(0),
+            who: "test",
+            what,
+            also_unique: &[],
+        }
+    }
+
+    pub(crate) async fn create(
+        &self,
+        kind: &str,
+        body: Value,
+        members: &[&str],
+    ) -> Result<Record, StoreError> {
+        let id = ResourceId::generate();
+        let members: Vec<String> = members.iter().map(|&id| id.to_owned()).collect();
+        self.store.create(&self.mutation(kind, &id, What::Create), &resource(body), &members).await
+    }
+
+    pub(crate) async fn user(&self, body: Value) -> Record {
+        self.create("User", body, &[]).await.unwrap()
+    }
+
+    pub(crate) async fn group(&self, name: &str, members: &[&str]) -> Record {
+        self.create("Group", serde_json::json!({"displayName": name}), members).await.unwrap()
+    }
+
+    pub(crate) async fn update(
+        &self,
+        kind: &str,
+        before: &Record,
+        body: Value,
+        members: &MemberEdit,
+    ) -> Result<Record, StoreError> {
+        let mut mutation = self.mutation(kind, &before.id, What::Replace);
+        mutation.now = time(1);
+        self.store.update(&mutation, before, &stored(before), &resource(body), members).await
+    }
+
+    pub(crate) async fn delete(&self, kind: &str, record: &Record) -> Result<(), StoreError> {
+        let mut mutation = self.mutation(kind, &record.id, What::Delete);
+        mutation.now = time(2);
+        self.store.delete(&mutation, record, false).await
+    }
+
+    pub(crate) async fn get(&self, kind: &str, id: &str) -> Option<Record> {
+        let found = self.store.get(TENANT, self.kind(kind), id, false).await.unwrap();
+        found.map(|(record, _)| record)
+    }
+
+    /// The rows of a query, past the store; columns are joined with bars.
+    pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
+        let connection = rusqlite::Connection::open(&self.path).unwrap();
+        let mut statement = connection.prepare(sql).unwrap();
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            let texts: Vec<String> = (0..columns)
+                .map(|index| match row.get_ref_unwrap(index) {
+                    rusqlite::types::ValueRef::Null => "-".to_owned(),
+                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                    rusqlite::types::ValueRef::Real(number) => number.to_string(),
+                    rusqlite::types::ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+                    rusqlite::types::ValueRef::Blob(octets) => format!("{octets:?}"),
+                })
+                .collect();
+            Ok(texts.join("|"))
+        });
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Everything that is in the tables of the directory.
+    pub(crate) fn dump(&self) -> Vec<String> {
+        let tables = ["tenant", "token", "resource", "fact", "contact", "membership", "counter", "change"];
+        tables
+            .iter()
+            .flat_map(|table| self.sql(&format!("SELECT '{table}', * FROM {table} ORDER BY 1, 2, 3, 4")))
+            .collect()
+    }
+}
