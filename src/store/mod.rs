@@ -250,7 +250,7 @@ impl Store {
     /// The members of the group that match the filter inside `members[…]`, which is bound to the group's type.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    /// [`StoreError::TooComplex`], [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn members_matching(
         &self,
         tenant: TenantId,

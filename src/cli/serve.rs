@@ -1,0 +1,108 @@
+//! `muster serve`: puts the layers together and runs them until it is told to stop.
+//!
+//! Invariant: stdout has one line when requests are answered, and before it, once in a database's life, its first token.
+
+use std::future::{Future, poll_fn};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::Poll;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use crate::access::{Access, Bootstrap};
+use crate::cli::{Refused, say, schemas};
+use crate::config::{self, Given, LogFormat, Settings};
+use crate::directory::Directory;
+use crate::http;
+use crate::store::Store;
+
+/// Run the server.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  muster serve
+  muster serve --listen 0.0.0.0:8080 --database sqlite:/var/lib/muster/muster.db --public-url https://scim.example.com
+
+MUSTER_BOOTSTRAP_TOKEN sets the first token of the tenant default. Without it, the first start on an empty
+database makes one and prints it, once. MUSTER_LOG filters log lines, as in MUSTER_LOG=debug.")]
+pub(super) struct Serve {
+    /// The settings file [default: muster.toml, if it is there]
+    #[arg(long, env = "MUSTER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
+}
+
+impl Serve {
+    pub(super) async fn run(self, now: DateTime<Utc>) -> Result<(), Refused> {
+        let settings = self.given.over(Given::from_file(self.config.as_deref())?).resolve()?;
+        start_logging(settings.log_format)?;
+        let registry = Arc::new(schemas::registry(settings.schemas.as_deref())?);
+        let store = Store::open(&settings.database, &registry).await?;
+        let access = Access::new(store.clone());
+        let bootstrap = access.bootstrap(config::bootstrap_token().as_deref(), now).await?;
+        let directory = Directory::new(store, registry);
+        let stop = stop_signal()?;
+        let bound = http::bind(settings.listen, http_settings(&settings), directory, access, stop).map_err(
+            |error| {
+                Refused(format!("cannot listen on {}: {error}; choose another --listen", settings.listen))
+            },
+        )?;
+        if let Bootstrap::Made(token) = bootstrap {
+            say(first_token(token.reveal(), &bound.address.to_string()))?;
+        }
+        say(format_args!("muster listening on http://{}", bound.address))?;
+        bound.serve().await?;
+        Ok(())
+    }
+}
+
+fn first_token(token: &str, address: &str) -> String {
+    format!(
+        "The first token of the tenant default, which is shown only now:\n{token}\nTry it:\n  curl -H 'Authorization: Bearer {token}' http://{address}/scim/v2/Users"
+    )
+}
+
+fn http_settings(settings: &Settings) -> http::Settings {
+    http::Settings {
+        public_url: settings.public_url.clone(),
+        trust_forwarded: settings.trust_forwarded,
+        max_body: settings.max_body,
+        workers: settings.workers,
+    }
+}
+
+fn start_logging(format: LogFormat) -> Result<(), Refused> {
+    let filter = config::log_filter().unwrap_or_else(|| "info".to_owned());
+    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+        Refused(format!("the log filter {filter:?} is none: {error}; write info or debug"))
+    })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(false).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Ready when the process is asked to end.
+#[cfg(unix)]
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Refused> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(poll_fn(move |cx| {
+        let told = terminate.poll_recv(cx).is_ready() || interrupt.poll_recv(cx).is_ready();
+        if told { Poll::Ready(()) } else { Poll::Pending }
+    }))
+}
+
+/// Ready when the process is asked to end.
+#[cfg(not(unix))]
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Refused> {
+    Ok(async {
+        // Without a handler the system ends the process by itself.
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

@@ -1,0 +1,130 @@
+//! One request from the wire to the log line.
+//!
+//! Invariant: every request gets exactly one answer and one log line, also when the code behind it panics. The line
+//! has no query, no id and no header in it: those are personal data or secrets.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+
+use crate::http::App;
+use crate::http::error::Failure;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the log line of a request shows.
+#[derive(Debug)]
+pub(super) struct Trail {
+    pub(super) request_id: String,
+    pub(super) route: &'static str,
+    pub(super) tenant: String,
+    pub(super) client: String,
+    pub(super) quirks: Vec<&'static str>,
+}
+
+/// Answers one request.
+pub(super) async fn exchange(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+    let began = Instant::now();
+    let mut trail = Trail {
+        request_id: request_id(&request),
+        route: "unknown",
+        tenant: String::new(),
+        client: String::new(),
+        quirks: Vec::new(),
+    };
+    let answered = unpanicked(super::answer(&app, &request, payload, clock(), &mut trail)).await;
+    let mut response = answered.unwrap_or_else(|failure| {
+        if let Some(cause) = &failure.cause {
+            tracing::error!(request_id = trail.request_id, cause, "a request failed");
+        }
+        failure.to_response(&trail.request_id)
+    });
+    if let Ok(value) = HeaderValue::from_str(&trail.request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    tracing::info!(
+        request_id = trail.request_id,
+        tenant = trail.tenant,
+        client = trail.client,
+        method = request.method().as_str(),
+        route = trail.route,
+        status = response.status().as_u16(),
+        duration_ms = began.elapsed().as_secs_f64() * 1e3,
+        quirks = trail.quirks.join(","),
+        "request"
+    );
+    response
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one read of the clock in a request")]
+fn clock() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// The client's own id of the request if it is fit for a log, else a new one.
+fn request_id(request: &HttpRequest) -> String {
+    let fit = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id.bytes().all(|b| {
+                b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'=')
+            })
+    };
+    let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).filter(fit);
+    given.map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), str::to_owned)
+}
+
+/// The future's output, or a 500 if it panics.
+async fn unpanicked<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll,
+        Err(panic) => Poll::Ready(Err(Failure::internal(format!("panic: {}", message(&*panic))))),
+    })
+    .await
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use actix_web::rt::System;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_500_that_shows_only_the_request_id() {
+        let broken = async {
+            actix_web::rt::task::yield_now().await;
+            if true {
+                panic!("a secret cause")
+            }
+            Ok(())
+        };
+        System::new().block_on(async {
+            let failure = unpanicked(broken).await.unwrap_err();
+            assert_eq!(failure.cause.as_deref(), Some("panic: a secret cause"));
+            let response = failure.to_response("req-1");
+            assert_eq!(response.status().as_u16(), 500);
+            let body = String::from_utf8(to_bytes(response.into_body()).await.unwrap().to_vec()).unwrap();
+            assert!(body.contains("req-1") && !body.contains("secret"), "{body}");
+        });
+    }
+
+    #[test]
+    fn what_does_not_panic_passes_through() {
+        let answered = System::new().block_on(unpanicked(async { Ok(7) }));
+        assert_eq!(answered.unwrap(), 7);
+    }
+}

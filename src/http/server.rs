@@ -1,0 +1,94 @@
+//! The listening server: its socket, its patience, and the two questions that a supervisor asks.
+//!
+//! Invariant: a connection that sends nothing is dropped; a server that is told to stop answers what it has begun.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{self, Data};
+use actix_web::{HttpResponse, HttpServer};
+
+use crate::access::Access;
+use crate::directory::Directory;
+use crate::http::error::{Failure, with_causes};
+use crate::http::exchange::exchange;
+use crate::http::{App, Settings};
+
+/// How long a client may take for the head of a request.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long requests that were begun may take when the server stops, in seconds.
+const LAST_REQUESTS: u64 = 30;
+/// How long the store may take to say that it is there.
+const PING_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A server with an open socket.
+pub struct Bound {
+    /// Where it listens, with the port that it got.
+    pub address: SocketAddr,
+    server: actix_web::dev::Server,
+}
+
+impl Bound {
+    /// Serves until the signal that [`bind`] was given, then until the requests that were begun are answered.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub async fn serve(self) -> io::Result<()> {
+        self.server.await
+    }
+}
+
+/// Opens the socket. Requests are answered once [`Bound::serve`] is polled, until `stop` is ready.
+///
+/// # Errors
+/// Those of the operating system, such as an address in use.
+pub fn bind(
+    address: SocketAddr,
+    settings: Settings,
+    directory: Directory,
+    access: Access,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<Bound> {
+    let workers = settings.workers;
+    let app = Data::new(App { directory, access, settings: Arc::new(settings) });
+    let mut server = HttpServer::new(move || {
+        actix_web::App::new().app_data(Data::clone(&app)).default_service(web::to(exchange))
+    })
+    .client_request_timeout(HEAD_PATIENCE)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(LAST_REQUESTS)
+    .shutdown_signal(stop)
+    .disable_signals();
+    if let Some(count) = workers {
+        server = server.workers(count);
+    }
+    let server = server.bind(address)?;
+    let address = server.addrs().first().copied().unwrap_or(address);
+    Ok(Bound { address, server: server.run() })
+}
+
+fn says(text: &'static str) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; charset=utf-8")).body(text)
+}
+
+/// `/healthz`: the process runs.
+pub(super) fn healthy() -> HttpResponse {
+    says("ok\n")
+}
+
+/// `/readyz`: the store answers too.
+pub(super) async fn ready(access: &Access) -> Result<HttpResponse, Failure> {
+    let pinged = actix_web::rt::time::timeout(PING_PATIENCE, access.ping()).await;
+    let cause = match pinged {
+        Ok(Ok(())) => return Ok(says("ready\n")),
+        Ok(Err(error)) => with_causes(&error),
+        Err(_) => "the store does not answer in time".to_owned(),
+    };
+    Err(Failure::unavailable(cause))
+}
