@@ -250,14 +250,20 @@ pub fn admit_single(attribute: &Attribute, given: &Value, rules: Rules) -> Resul
             Ok((!parts.is_empty()).then_some(Value::Object(parts)))
         }
         (Type::Complex, _) => Err(wrong_type(attribute, "an object", given)),
-        _ if is_empty_text(attribute, given) => Ok(None),
+        _ if is_empty_text(attribute, given, rules) => Ok(None),
         _ => admit_simple(attribute, given, rules).map(Some),
     }
 }
 
-/// Whether it is the empty text, which is no value (reading A3), of an attribute whose values are any text.
-pub(in crate::scim) fn is_empty_text(attribute: &Attribute, given: &Value) -> bool {
-    matches!(attribute.kind, Type::String | Type::Reference | Type::Binary) && given == ""
+/// Whether it is the empty text, which is no value (reading A3), of an attribute whose values are text or octets.
+/// It is no URI, so references have it only where forms are not checked.
+pub(in crate::scim) fn is_empty_text(attribute: &Attribute, given: &Value, rules: Rules) -> bool {
+    let may_be_empty = match attribute.kind {
+        Type::String | Type::Binary => true,
+        Type::Reference => !rules.check_formats,
+        _ => false,
+    };
+    may_be_empty && given == ""
 }
 
 /// The sub-attributes of a complex value in canonical form, `null` where the client says "no value".

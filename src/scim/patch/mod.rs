@@ -253,7 +253,7 @@ impl Parser<'_> {
             Value::Null => {
                 return Err(ScimError::value(format!("{}: null cannot be added", leaf.path)));
             }
-            empty if !many && admit::is_empty_text(leaf, empty) => return Ok(Action::Remove),
+            empty if !many && admit::is_empty_text(leaf, empty, self.rules) => return Ok(Action::Remove),
             Value::Array(elements) if many && elements.is_empty() && verb == Verb::Replace => {
                 return Ok(Action::Remove);
             }

@@ -1,7 +1,9 @@
 //! The PATCH vectors, run as a directory runs them: the document through `apply`, `members` as a relation.
+//! Vectors of the profile `rfc` meet a strict client's rules, and `lenient` ones the default profile with its quirks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use muster::quirks::{self, Profile};
 use muster::scim::admit::Rules;
 use muster::scim::error::ScimError;
 use muster::scim::fact::element_facts;
@@ -25,7 +27,9 @@ struct Kept {
 
 /// What becomes of the binding vectors.
 pub(super) fn verdicts(registry: &Registry) -> BTreeMap<String, Verdict> {
-    let binding = |vector: &Value| vector["profile"] == "rfc" && vector["tier"] != "C";
+    let binding = |vector: &Value| {
+        vector["profile"] == "lenient" || vector["profile"] == "rfc" && vector["tier"] != "C"
+    };
     let name = |vector: &Value| vector["id"].as_str().unwrap().to_owned();
     read("patch").iter().filter(|v| binding(v)).map(|v| (name(v), verdict(registry, v))).collect()
 }
@@ -36,8 +40,9 @@ fn verdict(registry: &Registry, vector: &Value) -> Verdict {
         Ok(before) => before,
         Err(error) => return Verdict { agrees: false, outcome: format!("before: {}", refusal(&error)) },
     };
-    let operations = vector["ops"].as_array().unwrap();
-    match patched(kind, &before, &patch_op(operations)) {
+    let profile = Profile::named(if vector["profile"] == "lenient" { "default" } else { "strict" }).unwrap();
+    let message = patch_op(vector["ops"].as_array().unwrap());
+    match patched(&profile, kind, &before, message) {
         Err(error) => {
             let agrees = vector["error"] == json!(error.kind.scim_type());
             Verdict { agrees, outcome: refusal(&error) }
@@ -52,9 +57,16 @@ fn verdict(registry: &Registry, vector: &Value) -> Verdict {
     }
 }
 
-fn patched(kind: &ResourceType, before: &Kept, message: &Map<String, Value>) -> Result<Kept, ScimError> {
-    let request = PatchRequest::parse(message, kind, Rules::default(), false)?;
-    let document = request.apply(&before.document, kind, false)?;
+fn patched(
+    profile: &Profile,
+    kind: &ResourceType,
+    before: &Kept,
+    mut message: Map<String, Value>,
+) -> Result<Kept, ScimError> {
+    quirks::rewrite_patch(profile, kind, &mut message);
+    let policy = profile.policy;
+    let request = PatchRequest::parse(&message, kind, Rules::default(), policy.patch_ignores_read_only)?;
+    let document = request.apply(&before.document, kind, policy.replace_adds_missing_value)?;
     let document = document.unwrap_or_else(|| before.document.clone());
     let mut members = before.members.clone();
     for operation in request.operations.iter().filter(|operation| is_membership(operation)) {
