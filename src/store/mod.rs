@@ -37,9 +37,12 @@ use driver::{Driver, Migration, Row, Statement, Value};
 use layout::Layout;
 use sqlite::Sqlite;
 
-/// The history of the tables. Numbers rise; what was released is never edited.
-const MIGRATIONS: [Migration; 1] =
-    [Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") }];
+/// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
+/// released is never edited.
+const SQLITE_MIGRATIONS: [Migration; 2] = [
+    Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
+    Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
+];
 
 /// How many row keys a process reserves at a time.
 const KEY_BLOCK: i64 = 1000;
@@ -127,7 +130,7 @@ impl Store {
     /// database of this program or one of a newer version.
     pub async fn open(url: &DatabaseUrl, registry: &Registry) -> Result<Self, StoreError> {
         let driver = match url {
-            DatabaseUrl::Sqlite(path) => Driver::Sqlite(Sqlite::open(path, &MIGRATIONS)?),
+            DatabaseUrl::Sqlite(path) => Driver::Sqlite(Sqlite::open(path, &SQLITE_MIGRATIONS)?),
         };
         let layout = Layout::load(&driver, registry).await?;
         let keys = tokio::sync::Mutex::default();
