@@ -104,7 +104,7 @@ impl Directory {
             limit: query.limit(),
             group: None,
         };
-        let page = self.store.search(cx.caller.tenant, &search).await?;
+        let page = self.store.search(cx.caller.tenant, &search).await.map_err(too_complex)?;
         let found = page.records.into_iter();
         let mut entries: Vec<Entry> =
             found.filter_map(|(scope, record)| Some(self.entry(kinds.get(scope)?, record))).collect();
@@ -434,6 +434,16 @@ fn not_found(kind: &ResourceType, id: &str) -> Failure {
 fn contended() -> Failure {
     let detail = "the resource is being changed by others all the time; try again";
     ScimError::new(ErrorKind::Unavailable, detail).into()
+}
+
+/// A filter that needs more of the database than one statement may have.
+fn too_complex(error: StoreError) -> Failure {
+    match error {
+        StoreError::TooComplex { limit } => {
+            ScimError::filter(format!("the filter is too complex: it may come to {limit} parts")).into()
+        }
+        other => other.into(),
+    }
 }
 
 /// Says which value is taken.

@@ -40,8 +40,15 @@ use layout::Layout;
 use postgres::Postgres;
 use sqlite::Sqlite;
 
-/// The history of the tables. Numbers rise; what was released is never edited.
-const MIGRATIONS: [Migration; 1] =
+/// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
+/// released is never edited.
+const SQLITE_MIGRATIONS: [Migration; 2] = [
+    Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
+    Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
+];
+
+/// The history of the tables in PostgreSQL, which gathers its own statistics.
+const POSTGRES_MIGRATIONS: [Migration; 1] =
     [Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") }];
 
 /// How many row keys a process reserves at a time.
@@ -83,8 +90,8 @@ impl Store {
     /// [`StoreError::Corrupt`] if it is no database of this program or one of a newer version.
     pub async fn open(url: &DatabaseUrl, registry: &Registry) -> Result<Self, StoreError> {
         let driver = match url {
-            DatabaseUrl::Sqlite(path) => Driver::Sqlite(Sqlite::open(path, &MIGRATIONS)?),
-            DatabaseUrl::Postgres(url) => Driver::Postgres(Postgres::open(url, &MIGRATIONS).await?),
+            DatabaseUrl::Sqlite(path) => Driver::Sqlite(Sqlite::open(path, &SQLITE_MIGRATIONS)?),
+            DatabaseUrl::Postgres(url) => Driver::Postgres(Postgres::open(url, &POSTGRES_MIGRATIONS).await?),
         };
         let layout = Layout::load(&driver, registry).await?;
         let keys = tokio::sync::Mutex::default();

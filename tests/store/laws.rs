@@ -1,6 +1,5 @@
 //! What is written is what is read, and what stands beside a document follows it.
 
-use chrono::Utc;
 use muster::id::{ResourceId, TenantId};
 use muster::store::{MemberEdit, StoreError, What};
 use serde_json::{Map, Value, json};
@@ -48,7 +47,7 @@ store_test! {
         let created = directory.user(jane()).await;
         assert!(directory.get("Group", created.id.as_str()).await.is_none());
         assert!(directory.get("User", "nobody").await.is_none());
-        let other = directory.store.create_tenant("other", Utc::now()).await.unwrap();
+        let other = directory.store.create_tenant("other", time(0)).await.unwrap();
         let kind = directory.kind("User");
         assert_eq!(directory.store.get(other.id, kind, created.id.as_str(), true).await.unwrap(), None);
         assert_eq!(directory.store.lookup(other.id, &[created.id.as_str()]).await.unwrap(), vec![]);
@@ -154,7 +153,7 @@ store_test! {
         let jane = directory.user(json!({"userName": "jane"})).await;
         directory.update("User", &jane, json!({"userName": "JANE"}), &MemberEdit::default()).await.unwrap();
         directory.create("Device", json!({"serial": "jane"}), &[]).await.unwrap();
-        let other = directory.store.create_tenant("other", Utc::now()).await.unwrap();
+        let other = directory.store.create_tenant("other", time(0)).await.unwrap();
         let id = ResourceId::generate();
         let mut mutation = directory.mutation("User", &id, What::Create);
         mutation.tenant = other.id;

@@ -52,7 +52,7 @@ store_test! {
         for filter in filters {
             let mut search = search(kind, filter);
             for (offset, limit, names) in
-                [(0, 9, &["0c", "0a", "0e", "0b", "0d"][..]), (1, 2, &["0a", "0e"]), (4, 2, &["0d"]), (5, 2, &[]), (9, 0, &[]), (0, 0, &[])]
+                [(0, 9, &["0c", "0a", "0e", "0b", "0d"][..]), (1, 2, &["0a", "0e"]), (4, 2, &["0d"]), (5, 2, &[]), (7, 2, &[]), (9, 0, &[]), (0, 0, &[])]
             {
                 (search.offset, search.limit) = (offset, limit);
                 let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
