@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::scim::error::ScimError;
-use crate::scim::schema::{Attribute, Kept, Placement, Returned, Schema, Type};
+use crate::scim::schema::{Attribute, Comparison, Kept, Placement, Returned, Schema, Type};
 use crate::scim::urn;
 
 /// A bound attribute path: an attribute, and perhaps one of its sub-attributes.
@@ -122,6 +122,8 @@ pub struct ResourceType {
     pub attributes: Vec<Arc<Attribute>>,
     /// Whether some attribute is `returned: request`, so that a stored document is not yet a response.
     pub is_selective: bool,
+    /// The single complex attributes that refer to a resource by its id and URI, such as `manager`.
+    pub references: Vec<Arc<Attribute>>,
     by_name: HashMap<String, Arc<Attribute>>,
     by_loose_name: HashMap<String, Option<Arc<Attribute>>>,
 }
@@ -142,6 +144,7 @@ impl ResourceType {
             endpoint: header.endpoint,
             description: header.description,
             is_selective: false,
+            references: Vec::new(),
             schema,
             extensions,
             attributes,
@@ -153,6 +156,7 @@ impl ResourceType {
             .flat_map(|a| std::iter::once(a).chain(&a.sub_attributes))
             .any(|a| a.returned == Returned::Request);
         built.is_selective = is_selective;
+        built.references = built.all_attributes().filter(|a| is_reference(a)).cloned().collect();
         built
     }
 
@@ -223,6 +227,11 @@ impl ResourceType {
         }
         out
     }
+}
+
+fn is_reference(attribute: &Attribute) -> bool {
+    let uri = attribute.sub("$ref").is_some_and(|sub| sub.comparison == Comparison::ResourceUri);
+    uri && attribute.value_sub().is_some() && !attribute.multi_valued
 }
 
 /// The parts of a resource type's document that need no other document.

@@ -189,11 +189,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn lookup(&self, tenant: TenantId, ids: &[&str]) -> Result<Vec<Found>, StoreError> {
-        let sql = "SELECT r.id, r.kind FROM resource r WHERE r.tenant = $1 AND r.id IN ({ids})";
+        let sql = "SELECT r.id, r.kind, r.label FROM resource r WHERE r.tenant = $1 AND r.id IN ({ids})";
         let rows = self.by_ids(sql, vec![tenant.0.into()], ids.iter().map(|&id| id.into())).await?;
         let found = rows.into_iter().map(|mut row| {
-            let (id, number) = (row.text()?, row.int()?);
-            Ok(self.layout().kind_name(number).map(|kind| Found { id, kind: kind.to_owned() }))
+            let (id, number, display) = (row.text()?, row.int()?, row.maybe_text()?);
+            Ok(self.layout().kind_name(number).map(|kind| Found { id, kind: kind.to_owned(), display }))
         });
         found.filter_map(Result::transpose).collect()
     }

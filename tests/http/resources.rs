@@ -126,3 +126,29 @@ fn a_filter_on_one_resource_lists_it_or_nothing() {
     let escape = "userName+eq+%22bob%22)+or+(userName+eq+%22bob%22";
     app.get(&format!("{path}?filter={escape}")).error(400, Some("invalidFilter"));
 }
+
+#[test]
+fn a_manager_is_shown_with_its_uri_and_its_current_name_and_a_stranger_as_it_was_sent() {
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let app = App::start();
+    let boss = app.new_user("boss@example.com");
+    let with_manager = |name: &str, manager: &str| {
+        let mut body = user(name);
+        body[ENTERPRISE] = json!({"manager": {"value": manager, "displayName": "ignored"}});
+        let made = app.post("/Users", &body);
+        assert_eq!(made.status, 201, "{made:?}");
+        made.json()
+    };
+    let ann = with_manager("ann", &boss);
+    let location = app.get(&format!("/Users/{boss}")).json()["meta"]["location"].clone();
+    let manager = &ann[ENTERPRISE]["manager"];
+    assert_eq!(*manager, json!({"value": boss, "$ref": location, "displayName": "boss@example.com"}));
+    app.patch(
+        &format!("/Users/{boss}"),
+        &json!([{"op": "replace", "path": "displayName", "value": "The Boss"}]),
+    );
+    let listed = app.get("/Users?filter=userName+eq+%22ann%22").json();
+    assert_eq!(listed["Resources"][0][ENTERPRISE]["manager"]["displayName"], "The Boss");
+    let stranger = with_manager("bob", "NOTAUSERID");
+    assert_eq!(stranger[ENTERPRISE]["manager"], json!({"value": "NOTAUSERID"}));
+}
