@@ -217,7 +217,7 @@ store_test! {
         for table in ["resource", "fact", "contact", "membership"] {
             assert_eq!(directory.sql(&format!("SELECT * FROM {table}")), Vec::<String>::new(), "{table}");
         }
-        assert_eq!(directory.sql("SELECT SUM(n) FROM counter GROUP BY kind"), ["0", "0"]);
+        assert_eq!(directory.sql("SELECT SUM(n) FROM counter GROUP BY kind ORDER BY kind"), ["0", "0"]);
         assert_eq!(directory.sql("SELECT COUNT(*) FROM change"), ["7"]);
     }
 
@@ -230,8 +230,8 @@ store_test! {
             }
         }
         directory.group("Staff", &[]).await;
-        let counted = directory.sql("SELECT kind, SUM(n) FROM counter GROUP BY kind");
-        assert_eq!(counted, directory.sql("SELECT kind, COUNT(*) FROM resource GROUP BY kind"));
+        let counted = directory.sql("SELECT kind, SUM(n) FROM counter GROUP BY kind ORDER BY kind");
+        assert_eq!(counted, directory.sql("SELECT kind, COUNT(*) FROM resource GROUP BY kind ORDER BY kind"));
         assert!(directory.sql("SELECT COUNT(*) FROM counter")[0].parse::<i64>().unwrap() > 2);
     }
 

@@ -8,6 +8,7 @@
 
 #[macro_use]
 mod harness;
+mod cluster;
 mod faults;
 mod laws;
 mod members;
