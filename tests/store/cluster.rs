@@ -124,7 +124,7 @@ impl Cluster {
     }
 
     /// The URL of a database, by way of the socket in the server's folder.
-    fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         let folder = self.folder.replace('/', "%2F");
         format!("postgres://muster@{folder}:{}/{database}", self.port)
     }

@@ -51,9 +51,17 @@ pub(crate) struct Database {
 }
 
 /// Where it is.
+#[derive(Debug)]
 pub(crate) enum Engine {
-    Sqlite { path: PathBuf, _directory: tempfile::TempDir },
-    Postgres { url: String },
+    Sqlite {
+        path: PathBuf,
+        _directory: tempfile::TempDir,
+    },
+    /// `options` are for the store alone.
+    Postgres {
+        url: String,
+        options: &'static str,
+    },
 }
 
 impl Database {
@@ -65,7 +73,7 @@ impl Database {
 
     /// None where PostgreSQL is not installed.
     pub(crate) fn postgres() -> Option<Self> {
-        Some(Self::of(Engine::Postgres { url: Cluster::shared()?.database() }))
+        Some(Self::of(Engine::Postgres { url: Cluster::shared()?.database(), options: "" }))
     }
 
     pub(crate) fn of(engine: Engine) -> Self {
@@ -83,7 +91,7 @@ impl Database {
     pub(crate) fn url(&self) -> DatabaseUrl {
         match &*self.engine {
             Engine::Sqlite { path, .. } => DatabaseUrl::Sqlite(path.clone()),
-            Engine::Postgres { url } => url.parse().unwrap(),
+            Engine::Postgres { url, options } => format!("{url}?{options}").parse().unwrap(),
         }
     }
 
@@ -175,15 +183,11 @@ impl Directory {
         found.map(|(record, _)| record)
     }
 
-    pub(crate) fn is_postgres(&self) -> bool {
-        matches!(*self.engine, Engine::Postgres { .. })
-    }
-
     /// The rows of a query, past the store; columns are joined with bars.
     pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
         match &*self.engine {
             Engine::Sqlite { path, .. } => sqlite_rows(path, sql),
-            Engine::Postgres { url } => cluster::query(url, sql),
+            Engine::Postgres { url, .. } => cluster::query(url, sql),
         }
     }
 
@@ -193,7 +197,9 @@ impl Directory {
             (Engine::Sqlite { .. }, Broken::Statement) => "RAISE(ABORT, 'broken')",
             (Engine::Sqlite { .. }, Broken::Transaction) => "RAISE(ROLLBACK, 'broken')",
             (Engine::Postgres { .. }, Broken::Statement) => "RAISE 'broken'",
-            (Engine::Postgres { .. }, Broken::Transaction) => "PERFORM pg_terminate_backend(pg_backend_pid())",
+            (Engine::Postgres { .. }, Broken::Transaction) => {
+                "PERFORM pg_terminate_backend(pg_backend_pid())"
+            }
         };
         let jane = "EXISTS (SELECT 1 FROM resource WHERE label = 'jane')";
         self.sql(&match &*self.engine {
@@ -224,7 +230,7 @@ impl Directory {
                 connection.execute_batch(&format!("BEGIN IMMEDIATE; {sql}")).unwrap();
                 Held::Sqlite(connection)
             }
-            Engine::Postgres { url } => {
+            Engine::Postgres { url, .. } => {
                 let (url, sql) = (url.clone(), format!("BEGIN; {sql}"));
                 let ((holds, held), (end, ended)) = (channel(), channel::<()>());
                 let thread = spawn(move || {

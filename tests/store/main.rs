@@ -14,6 +14,8 @@ mod laws;
 mod members;
 mod people;
 mod plans;
+mod postgres_faults;
+mod postgres_plans;
 mod races;
 mod searches;
 mod tenants;
