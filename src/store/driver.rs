@@ -148,6 +148,13 @@ impl Driver {
         }
     }
 
+    /// Runs a statement that probably reads a few rows, and may read many.
+    pub(super) async fn brief(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.brief(statement).await,
+        }
+    }
+
     /// Runs a statement that may read many rows. It sees one moment of the database.
     pub(super) async fn scan(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match self {

@@ -307,7 +307,7 @@ impl Store {
             let padding = chunk.last().into_iter().cycle().take(width - chunk.len());
             params.extend(chunk.iter().chain(padding).cloned());
             let statement = Statement::new(sql.replace("{ids}", &places.join(", ")), params);
-            rows.extend(self.driver().scan(statement).await?);
+            rows.extend(self.driver().brief(statement).await?);
         }
         Ok(rows)
     }
