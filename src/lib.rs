@@ -4,8 +4,12 @@
 //! the standard as pure functions, [`quirks`] turns what clients send into it, [`store`] keeps it, [`directory`]
 //! does what a request asks, [`http`] speaks to clients, and [`cli`] is the program around all that.
 
+pub mod access;
+pub mod cli;
+pub mod config;
 pub mod context;
 pub mod directory;
+pub mod http;
 pub mod id;
 pub mod quirks;
 pub mod scim;

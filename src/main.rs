@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `muster`.
+
+fn main() -> std::process::ExitCode {
+    muster::cli::run()
+}

@@ -42,14 +42,16 @@ struct Memory {
     wholes: Vec<Path>,
 }
 
+fn seed() -> u64 {
+    option_env!("MUSTER_SEED").map_or(20_260_601, |text| text.parse().unwrap())
+}
+
 #[test]
 fn memory_and_the_database_agree_on_every_filter() {
-    let seed = option_env!("MUSTER_SEED").map_or(20_260_601, |text| text.parse().unwrap());
-    println!("seed {seed}");
     harness::block_on(async {
         let database = Database::sqlite();
         let directory = database.open().await;
-        let mut random = Random(seed);
+        let mut random = Random(seed());
         let ids = fill(&directory, &mut random).await;
         for (name, _, filters) in FILTERS {
             let memory = remember(&directory, name, &ids).await;

@@ -1,5 +1,7 @@
 //! Holds the source against ARCHITECTURE.md: the layer table there is read, not repeated here.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

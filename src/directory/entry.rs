@@ -1,16 +1,19 @@
 //! A resource with what belongs to its representation, and how that is written (RFC 7643 §3.1, RFC 7644 §3.9).
 //!
-//! Invariant: `meta`, `groups` and `members` are added here and nowhere else. The usual case copies the stored
-//! document as it is; only a projection takes it apart.
+//! Invariant: `meta`, `groups`, `members` and what is derived of a reference are added here and nowhere else. The usual
+//! case copies the stored document as it is; only a projection or a reference takes it apart.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::directory::Failure;
 use crate::scim::projection::Projection;
 use crate::scim::registry::{Registry, ResourceType};
+use crate::scim::schema::{Attribute, Mutability};
 use crate::scim::version::etag;
-use crate::store::{GroupRef, Member, Record};
+use crate::store::{Found, GroupRef, Member, Record};
 
 /// A resource that is about to be shown.
 pub struct Entry {
@@ -20,6 +23,10 @@ pub struct Entry {
     pub(super) members: Members,
     pub(super) touched: Vec<String>,
     registry: Arc<Registry>,
+    /// The document taken apart, where it cannot be copied.
+    body: Option<Map<String, Value>>,
+    /// The resources that the document refers to, by the attribute that does.
+    references: Vec<(Arc<Attribute>, Found)>,
 }
 
 /// The members of a group, as far as they were read.
@@ -44,7 +51,50 @@ pub struct Listing {
 
 impl Entry {
     pub(super) fn new(registry: Arc<Registry>, kind: Arc<ResourceType>, record: Record) -> Self {
-        Self { kind, record, groups: Vec::new(), members: Members::Hidden, touched: Vec::new(), registry }
+        Self {
+            kind,
+            record,
+            groups: Vec::new(),
+            members: Members::Hidden,
+            touched: Vec::new(),
+            registry,
+            body: None,
+            references: Vec::new(),
+        }
+    }
+
+    /// Takes the document apart if this projection cannot copy it.
+    pub(super) fn open(&mut self, projection: &Projection) -> Result<(), Failure> {
+        let refers = |a: &Arc<Attribute>| self.record.document.contains(&format!("\"{}\":{{", a.name));
+        let is_plain = *projection == Projection::Default && !self.kind.is_selective;
+        if !is_plain || self.kind.references.iter().any(refers) {
+            let body = serde_json::from_str(&self.record.document).map_err(Failure::stored_document)?;
+            self.body = Some(body);
+        }
+        Ok(())
+    }
+
+    /// The ids that the document refers to.
+    pub(super) fn referenced(&self) -> Vec<String> {
+        let values = self.kind.references.iter().filter_map(|attribute| self.value_of(attribute));
+        values.map(str::to_owned).collect()
+    }
+
+    /// Takes from what was found what the document refers to.
+    pub(super) fn refer(&mut self, found: &HashMap<String, Found>) {
+        let references = self.kind.references.iter().filter_map(|attribute| {
+            let target = found.get(self.value_of(attribute)?)?;
+            Some((Arc::clone(attribute), target.clone()))
+        });
+        self.references = references.collect();
+    }
+
+    fn value_of(&self, attribute: &Attribute) -> Option<&str> {
+        let holder = match &attribute.extension {
+            Some(id) => self.body.as_ref()?.get(&**id)?.as_object()?,
+            None => self.body.as_ref()?,
+        };
+        holder.get(&attribute.name)?.get("value")?.as_str()
     }
 
     /// The version, for preconditions.
@@ -69,15 +119,33 @@ impl Entry {
 
     /// The representation as JSON text.
     pub fn render(&self, base: &str, projection: &Projection) -> Vec<u8> {
-        if *projection == Projection::Default && !self.kind.is_selective {
-            return self.splice(base);
+        let Some(mut body) = self.body.clone() else { return self.splice(base) };
+        for (attribute, target) in &self.references {
+            self.complete(attribute, target, base, &mut body);
         }
-        let mut body: Map<String, Value> = serde_json::from_str(&self.record.document).unwrap_or_default();
         for (name, value) in self.additions(base) {
             body.insert(name.to_owned(), value);
         }
         let shown = projection.project(&self.kind, body, &self.touched);
         Value::Object(shown).to_string().into_bytes()
+    }
+
+    /// RFC 7643 §4.3: what the client did not say of a reference, and what only the server may say.
+    fn complete(&self, attribute: &Attribute, target: &Found, base: &str, body: &mut Map<String, Value>) {
+        let holder = match &attribute.extension {
+            Some(id) => body.get_mut(&**id).and_then(Value::as_object_mut),
+            None => Some(body),
+        };
+        let parts = holder.and_then(|holder| holder.get_mut(&attribute.name)?.as_object_mut());
+        let (Some(parts), Some(kind)) = (parts, self.registry.type_named(&target.kind)) else { return };
+        if !parts.contains_key("$ref") {
+            parts.insert("$ref".into(), json!(format!("{base}/{}/{}", kind.endpoint, target.id)));
+        }
+        let derives = |sub: &&Arc<Attribute>| sub.mutability == Mutability::ReadOnly;
+        let name = attribute.sub("displayName").or_else(|| attribute.sub("display")).filter(derives);
+        if let (Some(name), Some(display)) = (name, &target.display) {
+            parts.insert(name.name.clone(), json!(display));
+        }
     }
 
     /// The stored document with the additions behind its last member.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
-use crate::directory::Failure;
+use crate::directory::{Failure, too_complex};
 use crate::id::TenantId;
 use crate::scim::fact::element_facts;
 use crate::scim::filter::{Filter, Op};
@@ -84,7 +84,7 @@ impl MembershipChange {
                     let stored = if net.all_gone {
                         Vec::new()
                     } else {
-                        store.members_matching(tenant, kind, group.pk, filter).await?
+                        store.members_matching(tenant, kind, group.pk, filter).await.map_err(too_complex)?
                     };
                     let fresh = matching_among(store, tenant, kind, &net.added, filter).await?;
                     net.remove(&stored);

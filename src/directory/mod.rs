@@ -78,7 +78,7 @@ impl Directory {
         let (record, groups) = found.ok_or_else(|| not_found(kind, id))?;
         let mut entry = self.entry(kind, record);
         entry.groups = groups;
-        self.load_members(cx, std::slice::from_mut(&mut entry), projection).await?;
+        self.finish(cx, std::slice::from_mut(&mut entry), projection).await?;
         Ok(entry)
     }
 
@@ -104,12 +104,12 @@ impl Directory {
             limit: query.limit(),
             group: None,
         };
-        let page = self.store.search(cx.caller.tenant, &search).await?;
+        let page = self.store.search(cx.caller.tenant, &search).await.map_err(too_complex)?;
         let found = page.records.into_iter();
         let mut entries: Vec<Entry> =
             found.filter_map(|(scope, record)| Some(self.entry(kinds.get(scope)?, record))).collect();
         self.load_groups(cx, &mut entries, projection).await?;
-        self.load_members(cx, &mut entries, projection).await?;
+        self.finish(cx, &mut entries, projection).await?;
         Ok(Listing { total: page.total, start_index: query.start(), entries })
     }
 
@@ -137,7 +137,7 @@ impl Directory {
             self.store.create(&mutation, &resource, &members).await.map_err(|error| refusal(kind, error))?;
         let mut entry = self.entry(kind, record);
         entry.touched = touched;
-        self.load_members(cx, std::slice::from_mut(&mut entry), projection).await?;
+        self.finish(cx, std::slice::from_mut(&mut entry), projection).await?;
         Ok(entry)
     }
 
@@ -277,7 +277,8 @@ impl Directory {
         entry.touched = touched;
         let entries = std::slice::from_mut(&mut entry);
         self.load_groups(cx, entries, projection).await?;
-        self.load_members_up_to(cx, entries, projection, most_members).await?;
+        self.load_members(cx, entries, projection, most_members).await?;
+        self.load_references(cx, entries, projection).await?;
         Ok(entry)
     }
 
@@ -304,17 +305,19 @@ impl Directory {
         Ok(())
     }
 
-    async fn load_members(
+    /// Reads what entries show beside their own rows and their groups.
+    async fn finish(
         &self,
         cx: &Context,
         entries: &mut [Entry],
         projection: &Projection,
     ) -> Result<(), Failure> {
-        self.load_members_up_to(cx, entries, projection, None).await
+        self.load_members(cx, entries, projection, None).await?;
+        self.load_references(cx, entries, projection).await
     }
 
     /// The members of the entries that show them, in one statement; not those of a group with more than `most`.
-    async fn load_members_up_to(
+    async fn load_members(
         &self,
         cx: &Context,
         entries: &mut [Entry],
@@ -344,6 +347,25 @@ impl Directory {
                 *members = found.remove(&entry.record.pk).unwrap_or_default();
             }
         }
+        Ok(())
+    }
+
+    /// Takes apart the documents that cannot be copied, and looks up what they refer to, in one statement.
+    async fn load_references(
+        &self,
+        cx: &Context,
+        entries: &mut [Entry],
+        projection: &Projection,
+    ) -> Result<(), Failure> {
+        entries.iter_mut().try_for_each(|entry| entry.open(projection))?;
+        let ids: Vec<String> = entries.iter().flat_map(Entry::referenced).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let found = self.store.lookup(cx.caller.tenant, &ids).await?;
+        let found = found.into_iter().map(|found| (found.id.clone(), found)).collect();
+        entries.iter_mut().for_each(|entry| entry.refer(&found));
         Ok(())
     }
 
@@ -434,6 +456,16 @@ fn not_found(kind: &ResourceType, id: &str) -> Failure {
 fn contended() -> Failure {
     let detail = "the resource is being changed by others all the time; try again";
     ScimError::new(ErrorKind::Unavailable, detail).into()
+}
+
+/// A filter that needs more of the database than one statement may have.
+fn too_complex(error: StoreError) -> Failure {
+    match error {
+        StoreError::TooComplex { limit } => {
+            ScimError::filter(format!("the filter is too complex: it may come to {limit} parts")).into()
+        }
+        other => other.into(),
+    }
 }
 
 /// Says which value is taken.

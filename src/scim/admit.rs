@@ -4,16 +4,18 @@
 //! ignored (readings A8, A20); `null`, `[]`, `{}` and `""` are all "no value" (RFC 7643 §2.5, reading A3).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use chrono::SecondsFormat;
 use serde_json::{Map, Value};
 
 use crate::scim::error::ScimError;
 use crate::scim::format;
 use crate::scim::key::{self, Key};
 use crate::scim::registry::ResourceType;
-use crate::scim::resource::Resource;
-use crate::scim::schema::{Attribute, Comparison, Kept, Mutability, Type};
+use crate::scim::resource::{Resource, take_in_order};
+use crate::scim::schema::{Attribute, Comparison, Kept, Mutability, Schema, Type};
 use crate::scim::urn;
 
 /// How strictly values are looked at.
@@ -30,7 +32,8 @@ pub struct Admitted {
     pub resource: Resource,
     /// The ids in `members`; none if the body did not mention them.
     pub members: Option<Vec<String>>,
-    /// The top-level attributes that the body mentioned, as the schema spells them.
+    /// The writable attributes that the body mentioned, as the schema spells them: top-level attributes, extensions,
+    /// and the extensions' attributes.
     pub mentioned: Vec<String>,
 }
 
@@ -44,14 +47,14 @@ impl ResourceType {
         self.check_schemas(members_of_body.get("schemas").copied())?;
         let mut admitted = Admitted { resource: Resource::default(), members: None, mentioned: Vec::new() };
         let mut out = Map::new();
-        for attribute in self.attributes.iter().filter(|a| a.name != "schemas") {
+        for attribute in self.attributes.iter().filter(|a| is_writable(a) && a.name != "schemas") {
             let Some(given) = members_of_body.get(attribute.name.to_ascii_lowercase().as_str()) else {
                 continue;
             };
             admitted.mentioned.push(attribute.path.clone());
             if attribute.kept == Kept::Members {
                 admitted.members = Some(member_ids(attribute, given)?);
-            } else if let Some(value) = writable_value(attribute, given, rules)? {
+            } else if let Some(value) = admit_value(attribute, given, rules)? {
                 out.insert(attribute.name.clone(), value);
             }
         }
@@ -59,8 +62,9 @@ impl ResourceType {
             let id = &extension.schema.id;
             let Some(given) = members_of_body.get(id.to_ascii_lowercase().as_str()) else { continue };
             admitted.mentioned.push(id.to_string());
-            let attributes = &extension.schema.attributes;
-            if let Some(container) = container_value(id, attributes, given, rules)? {
+            if let Some(container) =
+                container_value(&extension.schema, given, &mut admitted.mentioned, rules)?
+            {
                 out.insert(id.to_string(), Value::Object(container));
             }
         }
@@ -75,15 +79,15 @@ impl ResourceType {
     pub fn check_required(&self, body: &Map<String, Value>) -> Result<(), ScimError> {
         let stored = |a: &&Arc<Attribute>| !matches!(a.kept, Kept::Header | Kept::Members | Kept::Groups);
         for attribute in self.attributes.iter().filter(stored).filter(|a| a.name != "schemas") {
-            check_required(attribute, body)?;
+            check_complete(attribute, body)?;
         }
         for extension in &self.extensions {
             match body.get(&*extension.schema.id) {
                 Some(Value::Object(container)) => {
-                    extension.schema.attributes.iter().try_for_each(|a| check_required(a, container))?;
+                    extension.schema.attributes.iter().try_for_each(|a| check_complete(a, container))?;
                 }
                 _ if extension.required => {
-                    let detail = format!("a {} needs the extension {}", self.name, extension.schema.id);
+                    let detail = format!("{} needs the extension {}", self.name, extension.schema.id);
                     return Err(ScimError::value(detail));
                 }
                 _ => {}
@@ -122,9 +126,9 @@ pub fn index(body: &Map<String, Value>) -> Result<HashMap<String, &Value>, ScimE
     Ok(out)
 }
 
-/// The canonical value of an attribute that clients may write; none for read-only ones and for no value.
-fn writable_value(attribute: &Attribute, given: &Value, rules: Rules) -> Result<Option<Value>, ScimError> {
-    if attribute.mutability == Mutability::ReadOnly { Ok(None) } else { admit_value(attribute, given, rules) }
+/// Whether clients may write it: what they send for other attributes is ignored (reading A20).
+fn is_writable(attribute: &Attribute) -> bool {
+    attribute.mutability != Mutability::ReadOnly
 }
 
 /// The canonical value of an attribute, all elements of it; none for no value.
@@ -148,7 +152,7 @@ pub fn admit_value(attribute: &Attribute, given: &Value, rules: Rules) -> Result
 /// # Errors
 /// As [`admit_value`], with the index of the element.
 pub fn admit_elements(attribute: &Attribute, given: &[Value], rules: Rules) -> Result<Vec<Value>, ScimError> {
-    let mut out: Vec<Value> = Vec::with_capacity(given.len());
+    let mut out = Elements::of(attribute, Vec::with_capacity(given.len()));
     for (position, element) in given.iter().enumerate() {
         if element.is_null() {
             let detail = format!("{}[{position}] is null; leave the value out", attribute.path);
@@ -157,44 +161,74 @@ pub fn admit_elements(attribute: &Attribute, given: &[Value], rules: Rules) -> R
         let admitted = admit_single(attribute, element, rules)
             .map_err(|error| error.at(format_args!("{}[{position}]", attribute.path)))?;
         if let Some(value) = admitted {
-            append(&mut out, attribute, value);
+            out.append(value);
         }
     }
+    let out = out.values;
     if out.iter().filter(|value| is_primary(value)).count() > 1 {
         return Err(ScimError::value(format!("{}: more than one value is primary", attribute.path)));
     }
     Ok(out)
 }
 
-/// Adds a value to a list; one with the same `value` and `type` is updated instead (readings A18, RFC 7643 §2.4).
-/// Says at which index it stands.
-pub fn append(values: &mut Vec<Value>, attribute: &Attribute, value: Value) -> usize {
-    let twin = values.iter().position(|other| is_twin(attribute, other, &value));
-    match (twin.and_then(|at| values.get_mut(at)), value) {
-        (Some(Value::Object(old)), Value::Object(new)) => {
-            old.extend(new);
-            twin.unwrap_or_default()
-        }
-        (Some(_), _) => twin.unwrap_or_default(),
-        (None, value) => {
-            values.push(value);
-            values.len() - 1
+/// The values of a multi-valued attribute, each there once: one with the same `value` and `type` as another updates it
+/// instead of standing beside it (reading A18, RFC 7643 §2.4). Adding takes the same time however many there are.
+pub(in crate::scim) struct Elements<'a> {
+    attribute: &'a Attribute,
+    /// The values in their order.
+    pub(in crate::scim) values: Vec<Value>,
+    places: HashMap<Identity, usize>,
+}
+
+/// What makes two values of an attribute the same one.
+#[derive(PartialEq, Eq, Hash)]
+enum Identity {
+    /// The key of a simple value, or those of `value` and `type`.
+    Keys(Key, Option<Key>),
+    /// All of a value that has no `value`.
+    Whole(String),
+}
+
+impl<'a> Elements<'a> {
+    /// The elements of an attribute that are there already.
+    pub(in crate::scim) fn of(attribute: &'a Attribute, values: Vec<Value>) -> Self {
+        let places =
+            (0..).zip(&values).map(|(index, value)| (Identity::of(attribute, value), index)).collect();
+        Self { attribute, values, places }
+    }
+
+    /// Adds a value, or updates the one that is the same; says at which index it stands.
+    pub(in crate::scim) fn append(&mut self, value: Value) -> usize {
+        match self.places.entry(Identity::of(self.attribute, &value)) {
+            Entry::Occupied(place) => {
+                let index = *place.get();
+                if let (Some(Value::Object(old)), Value::Object(new)) = (self.values.get_mut(index), value) {
+                    old.extend(new);
+                    *old = take_in_order(&self.attribute.sub_attributes, old);
+                }
+                index
+            }
+            Entry::Vacant(place) => {
+                self.values.push(value);
+                *place.insert(self.values.len() - 1)
+            }
         }
     }
 }
 
-fn is_twin(attribute: &Attribute, a: &Value, b: &Value) -> bool {
-    let Some(value) = attribute.value_sub().filter(|_| attribute.kind == Type::Complex) else {
-        return if attribute.kind == Type::Complex { a == b } else { same_key(attribute, a, b) };
-    };
-    let same_sub = |sub: &Attribute| match (a.get(&sub.name), b.get(&sub.name)) {
-        (Some(a), Some(b)) => same_key(sub, a, b),
-        (a, b) => a == b,
-    };
-    a.get(&value.name).is_some() && same_sub(value) && attribute.sub("type").is_none_or(|sub| same_sub(sub))
+impl Identity {
+    fn of(attribute: &Attribute, value: &Value) -> Self {
+        let part = |sub: Option<&Arc<Attribute>>| sub.and_then(|sub| Key::of(sub, value.get(&sub.name)?));
+        let key = match attribute.kind {
+            Type::Complex => part(attribute.value_sub()),
+            _ => Key::of(attribute, value),
+        };
+        key.map_or_else(|| Self::Whole(value.to_string()), |key| Self::Keys(key, part(attribute.sub("type"))))
+    }
 }
 
-fn same_key(attribute: &Attribute, a: &Value, b: &Value) -> bool {
+/// Whether both are values of the attribute, and equal ones.
+pub(in crate::scim) fn same_key(attribute: &Attribute, a: &Value, b: &Value) -> bool {
     Key::of(attribute, a).is_some_and(|key| Some(key) == Key::of(attribute, b))
 }
 
@@ -213,15 +247,23 @@ pub fn admit_single(attribute: &Attribute, given: &Value, rules: Rules) -> Resul
         (Type::Complex, Value::Object(parts)) => {
             let mut parts = admit_parts(attribute, parts, rules)?;
             parts.retain(|_, value| !value.is_null());
-            for sub in attribute.sub_attributes.iter().filter(|sub| sub.required && !parts.is_empty()) {
-                check_required(sub, &parts)?;
-            }
             Ok((!parts.is_empty()).then_some(Value::Object(parts)))
         }
         (Type::Complex, _) => Err(wrong_type(attribute, "an object", given)),
-        (_, Value::String(text)) if text.is_empty() && attribute.kind == Type::String => Ok(None),
+        _ if is_empty_text(attribute, given, rules) => Ok(None),
         _ => admit_simple(attribute, given, rules).map(Some),
     }
+}
+
+/// Whether it is the empty text, which is no value (reading A3), of an attribute whose values are text or octets.
+/// It is no URI, so references have it only where forms are not checked.
+pub(in crate::scim) fn is_empty_text(attribute: &Attribute, given: &Value, rules: Rules) -> bool {
+    let may_be_empty = match attribute.kind {
+        Type::String | Type::Binary => true,
+        Type::Reference => !rules.check_formats,
+        _ => false,
+    };
+    may_be_empty && given == ""
 }
 
 /// The sub-attributes of a complex value in canonical form, `null` where the client says "no value".
@@ -237,7 +279,7 @@ pub fn admit_parts(
     let mut out = Map::new();
     for sub in &attribute.sub_attributes {
         let Some(value) = given.get(sub.name.to_ascii_lowercase().as_str()) else { continue };
-        if sub.mutability == Mutability::ReadOnly {
+        if !is_writable(sub) {
             continue;
         }
         out.insert(sub.name.clone(), admit_value(sub, value, rules)?.unwrap_or(Value::Null));
@@ -251,10 +293,14 @@ fn admit_simple(attribute: &Attribute, given: &Value, rules: Rules) -> Result<Va
         | (Type::Boolean, Value::Bool(_))
         | (Type::Decimal, Value::Number(_)) => given.clone(),
         (Type::Integer, Value::Number(number)) if number.is_i64() => given.clone(),
-        (Type::DateTime, Value::String(text)) if key::parse_instant(text).is_some() => {
-            Value::String(text.to_ascii_uppercase())
+        (Type::DateTime, Value::String(text)) => {
+            let instant = key::parse_instant(text).ok_or_else(|| no_form(attribute))?;
+            Value::String(instant.to_rfc3339_opts(SecondsFormat::AutoSi, true))
         }
         (Type::Binary, Value::String(text)) if key::decode_base64(text).is_some() => given.clone(),
+        (Type::Binary, Value::String(_)) | (Type::Integer, Value::Number(_)) => {
+            return Err(no_form(attribute));
+        }
         _ => return Err(wrong_type(attribute, expectation(attribute.kind), given)),
     };
     if let Value::String(text) = &canonical {
@@ -285,20 +331,22 @@ fn check_canonical_values(attribute: &Attribute, value: &Value) -> Result<(), Sc
 }
 
 fn container_value(
-    id: &str,
-    attributes: &[Arc<Attribute>],
+    schema: &Schema,
     given: &Value,
+    mentioned: &mut Vec<String>,
     rules: Rules,
 ) -> Result<Option<Map<String, Value>>, ScimError> {
+    let id = &schema.id;
     let given = match given {
         Value::Null => return Ok(None),
         Value::Object(container) => index(container).map_err(|error| error.at(id))?,
         _ => return Err(ScimError::value(format!("{id} must be an object"))),
     };
     let mut out = Map::new();
-    for attribute in attributes {
+    for attribute in schema.attributes.iter().filter(|a| is_writable(a)) {
         let Some(value) = given.get(attribute.name.to_ascii_lowercase().as_str()) else { continue };
-        if let Some(value) = writable_value(attribute, value, rules)? {
+        mentioned.push(attribute.path.clone());
+        if let Some(value) = admit_value(attribute, value, rules)? {
             out.insert(attribute.name.clone(), value);
         }
     }
@@ -343,12 +391,28 @@ fn member_id(element: &Value) -> Result<String, ScimError> {
     if id.contains('\0') { Err(needs()) } else { Ok(id.to_owned()) }
 }
 
-fn check_required(attribute: &Attribute, body: &Map<String, Value>) -> Result<(), ScimError> {
-    let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
-    match body.get(&attribute.name) {
-        Some(value) if !blank(value) => Ok(()),
-        _ if !attribute.required => Ok(()),
-        _ => Err(ScimError::value(format!("{} is required and must not be empty", attribute.path))),
+/// Refuses an attribute that must have a value and has none, and values that lack a part that they must have.
+fn check_complete(attribute: &Attribute, body: &Map<String, Value>) -> Result<(), ScimError> {
+    let given = body.get(&attribute.name);
+    let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+    if attribute.required && given.is_none_or(is_blank) {
+        return Err(ScimError::value(format!("{} is required and must not be empty", attribute.path)));
+    }
+    if !attribute.sub_attributes.iter().any(|sub| sub.required) {
+        return Ok(());
+    }
+    let check_parts = |value: &Value| match value {
+        Value::Object(parts) => {
+            attribute.sub_attributes.iter().try_for_each(|sub| check_complete(sub, parts))
+        }
+        _ => Ok(()),
+    };
+    match given {
+        Some(Value::Array(elements)) => (0..).zip(elements).try_for_each(|(index, element): (usize, _)| {
+            check_parts(element).map_err(|error| error.at(format_args!("{}[{index}]", attribute.path)))
+        }),
+        Some(value) => check_parts(value),
+        None => Ok(()),
     }
 }
 
@@ -358,11 +422,16 @@ fn expectation(kind: Type) -> &'static str {
         Type::Reference => "a string with a URI",
         Type::Boolean => "true or false",
         Type::Decimal => "a number",
-        Type::Integer => "a whole number",
+        Type::Integer => "a whole number of 64 bits without fraction and exponent",
         Type::DateTime => "a date and time like \"2011-05-13T04:42:34Z\"",
         Type::Binary => "a string in base64",
         Type::Complex => "an object",
     }
+}
+
+/// A value of the right JSON type that is not in the form that the attribute's type has.
+fn no_form(attribute: &Attribute) -> ScimError {
+    ScimError::value(format!("{} must be {}", attribute.path, expectation(attribute.kind)))
 }
 
 fn wrong_type(attribute: &Attribute, wanted: &str, given: &Value) -> ScimError {

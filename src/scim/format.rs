@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn forms_take_what_the_standards_print_and_refuse_the_rest() {
-        let cases: [(fn(&str) -> bool, &[&str], &[&str]); 5] = [
+        type Case = (fn(&str) -> bool, &'static [&'static str], &'static [&'static str]);
+        let cases: [Case; 5] = [
             (is_country, &["US", "DE"], &["USA", "us", ""]),
             (is_language_range, &["en-US", "en-US, fr;q=0.5", "*"], &["en_US", "en;q=2", ""]),
             (is_language_tag, &["en", "zh-Hant-TW"], &["123", "en--US", ""]),

@@ -114,16 +114,25 @@ fn resource_uri(uri: &str) -> &str {
 }
 
 fn number_key(kind: Type, number: &serde_json::Number) -> Option<String> {
-    let float = number.as_f64()?;
+    // Adding zero makes -0.0 and 0.0, which are the same number, the same bits.
+    let float = number.as_f64()? + 0.0;
     let bits = float.to_bits();
     let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-    match number.as_i64() {
+    match whole(number, float) {
         Some(whole) if kind == Type::Integer => {
             let shifted = whole.cast_unsigned() ^ 1 << 63;
             Some(format!("{ordered:016x}{shifted:016x}"))
         }
         _ => Some(format!("{ordered:016x}")),
     }
+}
+
+/// The whole number that it is, also where a filter writes it as `5.0` or `5e0`.
+fn whole(number: &serde_json::Number, float: f64) -> Option<i64> {
+    // Up to here every whole number has a float of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let from_float = || (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64);
+    number.as_i64().or_else(from_float)
 }
 
 fn instant_key(instant: DateTime<Utc>) -> String {
@@ -139,7 +148,7 @@ fn instant_key(instant: DateTime<Utc>) -> String {
 /// `t` and `z` may be lower-case. Years have four digits, so that keys keep their order.
 pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     let text = text.to_ascii_uppercase();
-    let has_shape = text.get(10..11) == Some("T");
+    let has_shape = text.len() >= SHAPE.len() && text.bytes().zip(SHAPE).all(fits);
     let instant = DateTime::parse_from_rfc3339(&text)
         .map(|instant| instant.to_utc())
         .or_else(|_| {
@@ -147,6 +156,13 @@ pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
         })
         .ok()?;
     (has_shape && (0..=9999).contains(&instant.year())).then_some(instant)
+}
+
+/// An `xsd:dateTime` up to its seconds, `0` standing for any digit: chrono would take fewer digits, too.
+const SHAPE: &[u8; 19] = b"0000-00-00T00:00:00";
+
+fn fits((byte, shape): (u8, &u8)) -> bool {
+    if *shape == b'0' { byte.is_ascii_digit() } else { byte == *shape }
 }
 
 /// Base64 of RFC 4648 §4; padding may be omitted (RFC 7643 §2.3.6).
@@ -191,6 +207,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_has_one_key_however_it_is_written() {
+        for (kind, same) in [("integer", ["5", "5.0", "5e0"]), ("decimal", ["0", "0.0", "-0.0"])] {
+            let attribute = attribute(json!({"type": kind}));
+            let keys = same.map(|text| Key::of(&attribute, &serde_json::from_str(text).unwrap()).unwrap());
+            assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+        }
+    }
+
+    #[test]
     fn integers_beyond_the_precision_of_floats_differ() {
         let values = [json!(9_007_199_254_740_992_i64), json!(9_007_199_254_740_993_i64), json!(i64::MAX)];
         ordered(json!({"type": "integer"}), &values);
@@ -209,7 +234,9 @@ mod tests {
 
     #[test]
     fn a_date_alone_is_no_instant() {
-        for text in ["2011-05-13", "2011-05-13 04:42:34Z", "", "24:00"] {
+        let bad =
+            ["2011-05-13", "2011-05-13 04:42:34Z", "", "24:00", "2011-05-13T4:2:1", "+2011-5-13T04:42:34"];
+        for text in bad {
             assert_eq!(parse_instant(text), None, "{text}");
         }
     }

@@ -68,11 +68,14 @@ impl ListQuery {
         self.count.map_or(DEFAULT_COUNT, |count| u64::try_from(count).unwrap_or(0)).min(MAX_COUNT)
     }
 
-    /// Whether the order is descending.
+    /// Whether the order is descending. Without `sortBy`, `sortOrder` means nothing (reading A4).
     ///
     /// # Errors
     /// `invalidValue` for anything but `ascending` and `descending`, in any case.
     pub fn is_descending(&self) -> Result<bool, ScimError> {
+        if self.sort_by.is_none() {
+            return Ok(false);
+        }
         match self.sort_order.as_deref().map(str::to_ascii_lowercase).as_deref() {
             None | Some("ascending") => Ok(false),
             Some("descending") => Ok(true),
@@ -94,13 +97,13 @@ impl ListQuery {
         let split = AttributeName::split(name);
         let paths: Vec<Option<Path>> =
             kinds.map(|kind| kind.resolve(&split).map(|path| path.to_value())).collect();
-        let Some(path) = paths.iter().flatten().next() else {
+        if paths.iter().all(Option::is_none) {
             return Err(ScimError::value(format!("sortBy: there is no attribute {name:?}")));
-        };
-        if path.is_secret() {
+        }
+        if paths.iter().flatten().any(Path::is_secret) {
             return Err(ScimError::value(format!("sortBy: {name} cannot be sorted by")));
         }
-        if path.leaf().kind == Type::Complex {
+        if paths.iter().flatten().any(|path| path.leaf().kind == Type::Complex) {
             let detail = format!("sortBy: {name} is complex; name one of its sub-attributes");
             return Err(ScimError::value(detail));
         }

@@ -3,12 +3,15 @@
 //! Invariant: a [`Target`] names what exists in the resource type; its filter, if any, is bound to the
 //! sub-attributes of the attribute in front of the bracket.
 
-use crate::scim::error::{ErrorKind, ScimError};
+use serde_json::{Map, Value};
+
+use crate::scim::admit::{self, Rules};
+use crate::scim::error::ScimError;
 use crate::scim::filter::bind::bind_inner;
 use crate::scim::filter::grammar::{self, Expr};
 use crate::scim::filter::{Filter, Op};
 use crate::scim::registry::{AttributeName, Path, ResourceType};
-use crate::scim::schema::Type;
+use crate::scim::schema::{Attribute, Mutability, Type};
 use crate::scim::urn;
 
 /// What an operation with a path is about.
@@ -59,13 +62,38 @@ impl Target {
     }
 }
 
+/// The value that a path's filter describes: the sub-attributes that it wants to be equal to something (reading A16).
+/// None where the filter is anything but a conjunction of `eq`, and where the path selects no values.
+pub(in crate::scim) fn described_value(text: &str, target: &Target) -> Option<Map<String, Value>> {
+    let Target::Values { path, .. } = target else { return None };
+    let bracket = text.split_at_checked(text.find('[')?)?.1;
+    let (inner, _) = grammar::parse_bracket(text, bracket).ok()?;
+    let mut parts = Map::new();
+    collect_equalities(&path.attribute, &inner, &mut parts)?;
+    Some(parts)
+}
+
+fn collect_equalities(attribute: &Attribute, expr: &Expr, parts: &mut Map<String, Value>) -> Option<()> {
+    match expr {
+        Expr::And(all) => all.iter().try_for_each(|expr| collect_equalities(attribute, expr, parts)),
+        Expr::Test(name, Op::Eq, literal) => {
+            let sub = attribute.sub(&name.text).filter(|sub| sub.mutability != Mutability::ReadOnly)?;
+            let value = admit::admit_value(sub, literal, Rules::default()).ok()??;
+            parts.insert(sub.name.clone(), value);
+            Some(())
+        }
+        _ => None,
+    }
+}
+
 /// `attribute[filter]` and `attribute[filter].sub`.
 fn parse_values(text: &str, open: usize, kind: &ResourceType) -> Result<Target, ScimError> {
-    let (name, bracket) = text.split_at_checked(open).ok_or_else(|| bad_path(text))?;
+    let (name, bracket) = text.split_at_checked(open).ok_or_else(bad_path)?;
     let whole = resolve(name, kind)?;
-    if whole.sub.is_some() || !whole.attribute.multi_valued && whole.attribute.kind != Type::Complex {
+    if !whole.has_values() {
         return Err(ScimError::path(format!("{name} has no values that a filter could select from")));
     }
+    check_bracket(bracket)?;
     let (inner, rest) = grammar::parse_bracket(text, bracket)?;
     let filter = bind_inner(&whole, &inner)?;
     let path = match rest.strip_prefix('.') {
@@ -76,19 +104,28 @@ fn parse_values(text: &str, open: usize, kind: &ResourceType) -> Result<Target, 
             Path::to_sub(&whole.attribute, sub)
         }
         None if rest.is_empty() => whole,
-        None => return Err(bad_path(text)),
+        None => return Err(bad_path()),
     };
     Ok(Target::Values { path, filter })
+}
+
+/// Refuses what is no filter to begin with: nothing, an index (SCIM has none), a bracket that is never closed.
+fn check_bracket(bracket: &str) -> Result<(), ScimError> {
+    let inner = bracket.trim_start_matches('[').split(']').next().unwrap_or_default().trim();
+    if !bracket.contains(']') || inner.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(bad_path());
+    }
+    Ok(())
 }
 
 /// `attribute eq literal` for multi-valued attributes without sub-attributes (erratum 7122).
 fn parse_simple_value(text: &str, kind: &ResourceType) -> Result<Target, ScimError> {
     let Ok(Expr::Test(name, Op::Eq, literal)) = grammar::parse(text) else {
-        return Err(bad_path(text));
+        return Err(bad_path());
     };
     let path = resolve(&name.text, kind)?;
     if path.sub.is_some() || !path.attribute.multi_valued || path.attribute.kind == Type::Complex {
-        return Err(bad_path(text));
+        return Err(bad_path());
     }
     let value = grammar::Name { text: "value".to_owned(), at: name.at };
     let filter = bind_inner(&path, &Expr::Test(value, Op::Eq, literal))?;
@@ -97,16 +134,15 @@ fn parse_simple_value(text: &str, kind: &ResourceType) -> Result<Target, ScimErr
 
 fn resolve(text: &str, kind: &ResourceType) -> Result<Path, ScimError> {
     if !grammar::is_attribute_name(text) {
-        return Err(bad_path(text));
+        return Err(bad_path());
     }
     kind.resolve(&AttributeName::split(text))
         .ok_or_else(|| ScimError::path(format!("there is no attribute {text:?} in {}", kind.name)))
 }
 
-fn bad_path(text: &str) -> ScimError {
-    let shown: String = text.chars().take(80).collect();
-    let detail = format!(
-        "{shown:?} is no path; write attribute, attribute.sub, attribute[filter] or attribute[filter].sub"
-    );
-    ScimError::new(ErrorKind::InvalidPath, detail)
+/// The path itself is not repeated: its filter may hold a secret.
+fn bad_path() -> ScimError {
+    ScimError::path(
+        "this is no path; write attribute, attribute.sub, attribute[filter] or attribute[filter].sub",
+    )
 }

@@ -135,18 +135,26 @@ impl<'a> Choice<'a> {
             return;
         }
         let value = match value {
-            Value::Object(parts) => Value::Object(self.parts(attribute, parts)),
             Value::Array(elements) => {
-                let elements = elements.into_iter().map(|element| match element {
-                    Value::Object(parts) => Value::Object(self.parts(attribute, parts)),
-                    simple => simple,
-                });
-                Value::Array(elements.collect())
+                let shown = elements.into_iter().filter_map(|element| self.element(attribute, element));
+                let shown: Vec<Value> = shown.collect();
+                (!shown.is_empty()).then_some(Value::Array(shown))
             }
-            simple => simple,
+            single => self.element(attribute, single),
         };
-        if value != Value::Object(Map::new()) {
+        if let Some(value) = value {
             out.insert(attribute.name.clone(), value);
+        }
+    }
+
+    /// One value; none if nothing of it is shown.
+    fn element(&self, attribute: &Attribute, value: Value) -> Option<Value> {
+        match value {
+            Value::Object(parts) => {
+                let parts = self.parts(attribute, parts);
+                (!parts.is_empty()).then_some(Value::Object(parts))
+            }
+            simple => Some(simple),
         }
     }
 
@@ -157,9 +165,8 @@ impl<'a> Choice<'a> {
                 Returned::Always => true,
                 Returned::Never => false,
                 _ if selects => self.is_named(sub),
-                Returned::Request => {
-                    self.is_named(sub) && self.mode == Mode::Only || self.is_touched(attribute)
-                }
+                Returned::Request if self.mode == Mode::Only => self.is_named(sub),
+                Returned::Request => self.is_touched(attribute) && !self.is_named(sub),
                 Returned::Default => self.mode != Mode::Except || !self.is_named(sub),
             })
         });

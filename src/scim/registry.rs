@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::scim::error::ScimError;
-use crate::scim::schema::{Attribute, Kept, Placement, Returned, Schema};
+use crate::scim::schema::{Attribute, Comparison, Kept, Placement, Returned, Schema, Type};
 use crate::scim::urn;
 
 /// A bound attribute path: an attribute, and perhaps one of its sub-attributes.
@@ -36,6 +36,11 @@ impl Path {
     /// The attribute that the path ends in.
     pub fn leaf(&self) -> &Arc<Attribute> {
         self.sub.as_ref().unwrap_or(&self.attribute)
+    }
+
+    /// Whether a value filter can stand behind it: whether there are several values, or one with parts (reading A48).
+    pub fn has_values(&self) -> bool {
+        self.sub.is_none() && (self.attribute.multi_valued || self.attribute.kind == Type::Complex)
     }
 
     /// Whether any part of it is `returned: never`.
@@ -117,6 +122,8 @@ pub struct ResourceType {
     pub attributes: Vec<Arc<Attribute>>,
     /// Whether some attribute is `returned: request`, so that a stored document is not yet a response.
     pub is_selective: bool,
+    /// The single complex attributes that refer to a resource by its id and URI, such as `manager`.
+    pub references: Vec<Arc<Attribute>>,
     by_name: HashMap<String, Arc<Attribute>>,
     by_loose_name: HashMap<String, Option<Arc<Attribute>>>,
 }
@@ -137,6 +144,7 @@ impl ResourceType {
             endpoint: header.endpoint,
             description: header.description,
             is_selective: false,
+            references: Vec::new(),
             schema,
             extensions,
             attributes,
@@ -148,6 +156,7 @@ impl ResourceType {
             .flat_map(|a| std::iter::once(a).chain(&a.sub_attributes))
             .any(|a| a.returned == Returned::Request);
         built.is_selective = is_selective;
+        built.references = built.all_attributes().filter(|a| is_reference(a)).cloned().collect();
         built
     }
 
@@ -218,6 +227,11 @@ impl ResourceType {
         }
         out
     }
+}
+
+fn is_reference(attribute: &Attribute) -> bool {
+    let uri = attribute.sub("$ref").is_some_and(|sub| sub.comparison == Comparison::ResourceUri);
+    uri && attribute.value_sub().is_some() && !attribute.multi_valued
 }
 
 /// The parts of a resource type's document that need no other document.
@@ -326,7 +340,14 @@ impl Registry {
         let mut extensions = Vec::new();
         for extension in document.get("schemaExtensions").and_then(Value::as_array).into_iter().flatten() {
             let id = extension.get("schema").and_then(Value::as_str).unwrap_or_default();
-            let required = extension.get("required").and_then(Value::as_bool).unwrap_or(false);
+            let required = match extension.get("required") {
+                None | Some(Value::Null) => false,
+                Some(Value::Bool(required)) => *required,
+                Some(_) => return Err(ScimError::value(format!("{id}: required must be true or false"))),
+            };
+            if extensions.iter().any(|other: &Extension| urn::same(&other.schema.id, id)) {
+                return Err(ScimError::value(format!("the extension {id} is there twice")));
+            }
             extensions.push(Extension { schema: known(id)?, required });
         }
         let schema = known(required("schema")?)?;

@@ -1,11 +1,14 @@
 //! PUT (RFC 7644 §3.5.1): what a whole new body makes of the resource that is there.
 //!
 //! Invariant: read-only values stay the server's, immutable ones stay what they were, and what the client left out is
-//! cleared, but for the attributes that reading A19 protects: secrets and those with a default.
+//! cleared, but for the attributes that reading A19 protects: secrets and those with a default. The values of a
+//! multi-valued attribute are replaced as a whole (reading A23).
+
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::scim::admit::Admitted;
+use crate::scim::admit::{Admitted, same_key};
 use crate::scim::error::ScimError;
 use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
@@ -19,9 +22,10 @@ impl Resource {
     pub fn created(kind: &ResourceType, admitted: Admitted) -> Result<Self, ScimError> {
         let Admitted { resource, mentioned, .. } = admitted;
         let mut body = resource.into_body();
-        for attribute in kind.attributes.iter().filter(|a| !mentioned.contains(&a.path)) {
-            if let Some(default) = &attribute.default {
-                body.insert(attribute.name.clone(), default.clone());
+        fill_in(&kind.attributes, &mentioned, &mut body);
+        for extension in &kind.extensions {
+            if let Some(Value::Object(container)) = body.get_mut(&*extension.schema.id) {
+                fill_in(&extension.schema.attributes, &mentioned, container);
             }
         }
         kind.check_required(&body)?;
@@ -38,9 +42,9 @@ impl Resource {
         if let Some(id) = self.body().get("id") {
             body.insert("id".into(), id.clone());
         }
+        let is_omitted = |attribute: &Attribute| !mentioned.contains(&attribute.path);
         for attribute in &kind.attributes {
-            let omitted = !mentioned.contains(&attribute.path);
-            keep(attribute, omitted, self.body(), &mut body)?;
+            keep(attribute, is_omitted(attribute), self.body(), &mut body)?;
         }
         for extension in &kind.extensions {
             let id = &*extension.schema.id;
@@ -50,13 +54,21 @@ impl Resource {
                 _ => Map::new(),
             };
             for attribute in &extension.schema.attributes {
-                let omitted = !container.contains_key(&attribute.name);
-                keep(attribute, omitted, old, &mut container)?;
+                keep(attribute, is_omitted(attribute), old, &mut container)?;
             }
             body.insert(id.to_owned(), Value::Object(container));
         }
         kind.check_required(&body)?;
         Ok(Self::canonical(kind, body))
+    }
+}
+
+/// Gives the attributes that the client did not mention their defaults.
+fn fill_in(attributes: &[Arc<Attribute>], mentioned: &[String], body: &mut Map<String, Value>) {
+    for attribute in attributes.iter().filter(|attribute| !mentioned.contains(&attribute.path)) {
+        if let Some(default) = &attribute.default {
+            body.insert(attribute.name.clone(), default.clone());
+        }
     }
 }
 
@@ -68,13 +80,25 @@ fn keep(
     new: &mut Map<String, Value>,
 ) -> Result<(), ScimError> {
     let Some(value) = old.get(&attribute.name) else { return Ok(()) };
-    let protected = attribute.returned == Returned::Never || attribute.default.is_some();
     let immutable = attribute.mutability == Mutability::Immutable;
-    if immutable && new.get(&attribute.name).is_some_and(|given| given != value) {
-        return Err(ScimError::mutability(format!("{} is immutable and has another value", attribute.path)));
+    let protected = attribute.returned == Returned::Never || attribute.default.is_some();
+    let is_same = |given: &Value| given == value || same_key(attribute, given, value);
+    match new.get_mut(&attribute.name) {
+        Some(given) if immutable && !is_same(given) => {
+            Err(ScimError::mutability(format!("{} is immutable and has another value", attribute.path)))
+        }
+        Some(Value::Object(given)) if !immutable => {
+            let Some(value) = value.as_object() else { return Ok(()) };
+            attribute
+                .sub_attributes
+                .iter()
+                .try_for_each(|sub| keep(sub, !given.contains_key(&sub.name), value, given))
+        }
+        _ => {
+            if immutable || attribute.mutability == Mutability::ReadOnly || protected && omitted {
+                new.insert(attribute.name.clone(), value.clone());
+            }
+            Ok(())
+        }
     }
-    if immutable || protected && omitted {
-        new.insert(attribute.name.clone(), value.clone());
-    }
-    Ok(())
 }

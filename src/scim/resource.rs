@@ -22,14 +22,15 @@ pub struct Resource {
 pub struct Document {
     /// JSON text of everything but `returned: never`.
     pub visible: String,
-    /// JSON text of the `returned: never` attributes, if there are any.
+    /// JSON text of the `returned: never` attributes, if there are any: objects and arrays of the same shape as in
+    /// `visible`, which hold only those.
     pub secret: Option<String>,
 }
 
 impl Resource {
     /// Puts a stored document together again. It was canonical when it was stored.
     pub fn stored(mut visible: Map<String, Value>, secret: Option<Map<String, Value>>) -> Self {
-        visible.extend(secret.unwrap_or_default());
+        merge_secrets(&mut visible, secret.unwrap_or_default());
         Self { body: visible }
     }
 
@@ -78,10 +79,13 @@ impl Resource {
     /// Splits the body into what is shown and what is not.
     pub fn to_document(&self, kind: &ResourceType) -> Document {
         let mut visible = self.body.clone();
-        let mut secret = Map::new();
-        for attribute in kind.attributes.iter().filter(|a| is_secret(a)) {
-            if let Some(value) = visible.shift_remove(&attribute.name) {
-                secret.insert(attribute.name.clone(), value);
+        let mut secret = take_secrets(&kind.attributes, &mut visible);
+        for extension in &kind.extensions {
+            let id = &*extension.schema.id;
+            let Some(Value::Object(container)) = visible.get_mut(id) else { continue };
+            let hidden = take_secrets(&extension.schema.attributes, container);
+            if !hidden.is_empty() {
+                secret.insert(id.to_owned(), Value::Object(hidden));
             }
         }
         Document {
@@ -91,7 +95,11 @@ impl Resource {
     }
 }
 
-fn take_in_order(attributes: &[Arc<Attribute>], values: &mut Map<String, Value>) -> Map<String, Value> {
+/// Moves the values into the schema's order; what is null or empty is left behind.
+pub(in crate::scim) fn take_in_order(
+    attributes: &[Arc<Attribute>],
+    values: &mut Map<String, Value>,
+) -> Map<String, Value> {
     let mut out = Map::with_capacity(values.len());
     for attribute in attributes {
         if let Some(value) = values.shift_remove(&attribute.name).filter(|value| !is_none(value)) {
@@ -102,7 +110,7 @@ fn take_in_order(attributes: &[Arc<Attribute>], values: &mut Map<String, Value>)
 }
 
 /// RFC 7643 §2.5: null and empty are the same as not there.
-fn is_none(value: &Value) -> bool {
+pub(in crate::scim) fn is_none(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
@@ -112,6 +120,57 @@ fn is_none(value: &Value) -> bool {
     }
 }
 
-fn is_secret(attribute: &Attribute) -> bool {
-    attribute.returned == Returned::Never
+/// Takes out what is never returned, from the parts of complex values too; `null` stands for an element without any.
+fn take_secrets(attributes: &[Arc<Attribute>], body: &mut Map<String, Value>) -> Map<String, Value> {
+    let mut secret = Map::new();
+    for attribute in attributes {
+        let hidden = match body.get_mut(&attribute.name) {
+            None => continue,
+            Some(_) if attribute.returned == Returned::Never => body.shift_remove(&attribute.name),
+            Some(value) => take_secret_parts(attribute, value),
+        };
+        if let Some(hidden) = hidden {
+            secret.insert(attribute.name.clone(), hidden);
+        }
+    }
+    secret
+}
+
+fn take_secret_parts(attribute: &Attribute, value: &mut Value) -> Option<Value> {
+    if !attribute.sub_attributes.iter().any(|sub| sub.returned == Returned::Never) {
+        return None;
+    }
+    match value {
+        Value::Object(parts) => {
+            let hidden = take_secrets(&attribute.sub_attributes, parts);
+            (!hidden.is_empty()).then_some(Value::Object(hidden))
+        }
+        Value::Array(elements) => {
+            let hidden: Vec<Value> = elements
+                .iter_mut()
+                .map(|element| take_secret_parts(attribute, element).unwrap_or_default())
+                .collect();
+            hidden.iter().any(|element| !element.is_null()).then_some(Value::Array(hidden))
+        }
+        _ => None,
+    }
+}
+
+fn merge_secrets(visible: &mut Map<String, Value>, secret: Map<String, Value>) {
+    for (name, hidden) in secret {
+        match visible.get_mut(&name) {
+            Some(value) => merge_secret(value, hidden),
+            None => drop(visible.insert(name, hidden)),
+        }
+    }
+}
+
+fn merge_secret(value: &mut Value, hidden: Value) {
+    match (value, hidden) {
+        (Value::Object(parts), Value::Object(hidden)) => merge_secrets(parts, hidden),
+        (Value::Array(elements), Value::Array(hidden)) => {
+            elements.iter_mut().zip(hidden).for_each(|(element, hidden)| merge_secret(element, hidden));
+        }
+        _ => {}
+    }
 }

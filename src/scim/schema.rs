@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::scim::admit::{self, Rules};
 use crate::scim::error::ScimError;
 use crate::scim::urn;
 
@@ -341,7 +342,8 @@ fn read_characteristics(document: &Value, name: &str, home: &Home<'_>) -> Result
         return Err(ScimError::value("referenceTypes belong to the type reference only"));
     }
     let Parent { path, kept } = parent;
-    Ok(Attribute {
+    let mutability = keyword(document, "mutability", &Mutability::NAMES, Mutability::ReadWrite)?;
+    let mut attribute = Attribute {
         comparison: comparison(kind, case_exact, &reference_types, home, name),
         extension: (home.placement == Placement::Extension).then(|| Arc::clone(home.schema)),
         name: name.to_owned(),
@@ -353,14 +355,33 @@ fn read_characteristics(document: &Value, name: &str, home: &Home<'_>) -> Result
         canonical_values: texts(document, "canonicalValues")?,
         closed: flag(document, "canonicalValuesClosed")?.unwrap_or(false),
         case_exact,
-        mutability: keyword(document, "mutability", &Mutability::NAMES, Mutability::ReadWrite)?,
-        returned: keyword(document, "returned", &Returned::NAMES, Returned::Default)?,
+        mutability,
+        returned: read_returned(document, mutability)?,
         uniqueness: keyword(document, "uniqueness", &Uniqueness::NAMES, Uniqueness::None)?,
         reference_types,
         sub_attributes,
-        default: document.get("default").filter(|value| !value.is_null()).cloned(),
+        default: None,
         kept,
-    })
+    };
+    if attribute.closed && attribute.canonical_values.is_empty() {
+        return Err(ScimError::value("canonicalValuesClosed needs canonicalValues"));
+    }
+    if let Some(default) = document.get("default") {
+        let default = admit::admit_value(&attribute, default, Rules::default());
+        attribute.default = default.map_err(|error| error.at("default"))?;
+    }
+    Ok(attribute)
+}
+
+/// RFC 7643 §7: a write-only value is never returned.
+fn read_returned(document: &Value, mutability: Mutability) -> Result<Returned, ScimError> {
+    let write_only = mutability == Mutability::WriteOnly;
+    let default = if write_only { Returned::Never } else { Returned::Default };
+    let returned = keyword(document, "returned", &Returned::NAMES, default)?;
+    if write_only && returned != Returned::Never {
+        return Err(ScimError::value("what is writeOnly must be returned: never"));
+    }
+    Ok(returned)
 }
 
 fn read_sub_attributes(

@@ -11,8 +11,8 @@ use crate::store::layout::{ContactColumn, End, Header, Place};
 use crate::store::lower::{Lowering, Relation};
 use crate::store::rows::{SAFE_PREFIX, bounded, cut};
 
-/// As many alternatives of an `or` are looked up one by one; engines limit how many SELECTs a UNION has.
-const ALTERNATIVES: usize = 100;
+/// As many alternatives of an `or` are looked up one by one; each is a SELECT of its own.
+const ALTERNATIVES: usize = 50;
 
 /// How few rows a test leaves, as far as its form tells: the fewest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,6 +15,11 @@ pub enum StoreError {
     },
     /// The resource changed, or went away, after it was read.
     Conflict,
+    /// The filters of the search have more parts than one statement takes.
+    TooComplex {
+        /// How many parts they may have together.
+        limit: usize,
+    },
     /// The database cannot answer now: busy, full, read-only, gone. It may work later.
     Unavailable(Cause),
     /// The database does not hold what it should.
@@ -43,6 +48,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::Unique { path } => write!(f, "the value of {path} is taken"),
             Self::Conflict => f.write_str("the resource changed meanwhile"),
+            Self::TooComplex { limit } => write!(f, "a filter may have {limit} parts"),
             Self::Unavailable(_) => f.write_str("the database is not available"),
             Self::Corrupt(_) => f.write_str("the database is damaged"),
             Self::Internal(_) => f.write_str("the database refused a statement"),
@@ -54,7 +60,7 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unavailable(cause) | Self::Corrupt(cause) | Self::Internal(cause) => Some(cause),
-            Self::Unique { .. } | Self::Conflict => None,
+            Self::Unique { .. } | Self::Conflict | Self::TooComplex { .. } => None,
         }
     }
 }

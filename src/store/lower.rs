@@ -167,9 +167,21 @@ impl<'a> Lowering<'a> {
             }
             Filter::Not(part) => format!("NOT ({})", self.row(part, relation)),
             Filter::Each { inner, .. } => self.row(inner, relation),
+            Filter::Present(path) if matches!(relation, Relation::Element(_)) => {
+                match self.relation_of(path.leaf()) {
+                    Some(Relation::Element(paths)) if !paths.is_empty() => {
+                        let paths: Vec<String> = paths.into_iter().map(|path| self.bind(path)).collect();
+                        format!(
+                            "EXISTS (SELECT 1 FROM fact f WHERE f.tenant = $1 AND f.path IN ({}) \
+                             AND f.resource = e.resource AND f.element = e.element AND f.key > '')",
+                            paths.join(", ")
+                        )
+                    }
+                    _ => FALSE.to_owned(),
+                }
+            }
             Filter::Present(path) => {
-                let tests = leaves(path.leaf()).map(|leaf| self.row_test(leaf, relation, None)).collect();
-                any_of(tests)
+                any_of(leaves(path.leaf()).map(|leaf| self.row_test(leaf, relation, None)).collect())
             }
             Filter::Test { path, op, key } => self.row_test(path.leaf(), relation, Some((*op, key))),
         }

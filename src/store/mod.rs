@@ -37,9 +37,12 @@ use driver::{Driver, Migration, Row, Statement, Value};
 use layout::Layout;
 use sqlite::Sqlite;
 
-/// The history of the tables. Numbers rise; what was released is never edited.
-const MIGRATIONS: [Migration; 1] =
-    [Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") }];
+/// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
+/// released is never edited.
+const SQLITE_MIGRATIONS: [Migration; 2] = [
+    Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
+    Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
+];
 
 /// How many row keys a process reserves at a time.
 const KEY_BLOCK: i64 = 1000;
@@ -127,7 +130,7 @@ impl Store {
     /// database of this program or one of a newer version.
     pub async fn open(url: &DatabaseUrl, registry: &Registry) -> Result<Self, StoreError> {
         let driver = match url {
-            DatabaseUrl::Sqlite(path) => Driver::Sqlite(Sqlite::open(path, &MIGRATIONS)?),
+            DatabaseUrl::Sqlite(path) => Driver::Sqlite(Sqlite::open(path, &SQLITE_MIGRATIONS)?),
         };
         let layout = Layout::load(&driver, registry).await?;
         let keys = tokio::sync::Mutex::default();
@@ -221,11 +224,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn lookup(&self, tenant: TenantId, ids: &[&str]) -> Result<Vec<Found>, StoreError> {
-        let sql = "SELECT r.id, r.kind FROM resource r WHERE r.tenant = $1 AND r.id IN ({ids})";
+        let sql = "SELECT r.id, r.kind, r.label FROM resource r WHERE r.tenant = $1 AND r.id IN ({ids})";
         let rows = self.by_ids(sql, vec![tenant.0.into()], ids.iter().map(|&id| id.into())).await?;
         let found = rows.into_iter().map(|mut row| {
-            let (id, number) = (row.text()?, row.int()?);
-            Ok(self.layout().kind_name(number).map(|kind| Found { id, kind: kind.to_owned() }))
+            let (id, number, display) = (row.text()?, row.int()?, row.maybe_text()?);
+            Ok(self.layout().kind_name(number).map(|kind| Found { id, kind: kind.to_owned(), display }))
         });
         found.filter_map(Result::transpose).collect()
     }
@@ -250,7 +253,7 @@ impl Store {
     /// The members of the group that match the filter inside `members[…]`, which is bound to the group's type.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    /// [`StoreError::TooComplex`], [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn members_matching(
         &self,
         tenant: TenantId,

@@ -69,4 +69,6 @@ pub struct Found {
     pub id: String,
     /// The name of its type.
     pub kind: String,
+    /// What others show for it.
+    pub display: Option<String>,
 }

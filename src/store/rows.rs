@@ -217,6 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn bounded_keys_sort_among_safe_texts_as_full_keys_do() {
+        let units = ["a", "b", "é", "€", "🙂", "\u{1}"];
+        let texts = |lengths: std::ops::Range<usize>| {
+            lengths.flat_map(move |length| units.map(|unit| format!("{}{unit}", "a".repeat(length))))
+        };
+        for needle in texts(240..260).filter(|text| sorts_among_bounded(&Key::stored(text.as_str()))) {
+            for key in texts(240..260).flat_map(|text| [text.clone(), text + &"é".repeat(20)]) {
+                let (bounded, _) = bounded(&key);
+                assert_eq!(bounded.cmp(&needle), key.cmp(&needle), "{bounded:?} {needle:?}");
+                assert_eq!(bounded.starts_with(&needle), key.starts_with(&needle), "{bounded:?} {needle:?}");
+            }
+        }
+    }
+
+    #[test]
     fn spellings_of_a_phone_number_meet() {
         let same = ["tel:+1-201-555-0123", "+1 (201) 555.0123", "+12015550123"];
         for spelling in same {

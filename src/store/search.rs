@@ -15,6 +15,10 @@ use crate::store::error::StoreError;
 use crate::store::lower::{Lowering, Relation};
 use crate::store::record::Record;
 
+/// How many parts the filters of a search may have together: tests, `not`s, brackets and conjunctions. SQLite
+/// takes a statement with about a thousand cursors, and a part needs up to eight of them.
+const PARTS: usize = 100;
+
 /// One resource type of a search.
 #[derive(Clone, Debug)]
 pub struct Scope {
@@ -54,7 +58,7 @@ impl Store {
     /// One page of the matches and their total.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    /// [`StoreError::TooComplex`], [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn search(&self, tenant: TenantId, search: &Search) -> Result<Page, StoreError> {
         if search.scopes.is_empty() {
             return Ok(Page { total: 0, records: Vec::new() });
@@ -91,6 +95,9 @@ impl Store {
 }
 
 fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Statement, StoreError> {
+    if search.scopes.iter().filter_map(|scope| scope.filter.as_ref()).map(parts).sum::<usize>() > PARTS {
+        return Err(StoreError::TooComplex { limit: PARTS });
+    }
     let mut params = vec![tenant.0.into()];
     let mut arms = Vec::new();
     let mut totals = Vec::new();
@@ -146,6 +153,14 @@ fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Stateme
     Ok(Statement::new(sql, params))
 }
 
+fn parts(filter: &Filter) -> usize {
+    1 + match filter {
+        Filter::And(inner) | Filter::Or(inner) => inner.iter().map(parts).sum(),
+        Filter::Not(inner) | Filter::Each { inner, .. } => parts(inner),
+        Filter::Always(_) | Filter::Present(_) | Filter::Test { .. } => 0,
+    }
+}
+
 /// Which members of a group match the filter inside `members[…]`.
 pub(super) fn members_statement(
     store: &Store,
@@ -154,6 +169,9 @@ pub(super) fn members_statement(
     group: i64,
     filter: &Filter,
 ) -> Result<Statement, StoreError> {
+    if parts(filter) > PARTS {
+        return Err(StoreError::TooComplex { limit: PARTS });
+    }
     let params = vec![tenant.0.into(), group.into()];
     let mut lowering = Lowering::new(store.layout(), store.driver().dialect(), kind, params)?;
     let from = lowering.from(&Relation::Members);

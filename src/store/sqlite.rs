@@ -333,3 +333,50 @@ fn driver_error(error: &rusqlite::Error) -> DriverError {
         _ => DriverError::Other(detail),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+    use crate::store::batch::Step;
+
+    #[test]
+    fn a_full_disk_is_unavailable_and_passes() {
+        let directory = tempfile::tempdir().unwrap();
+        let migration = Migration { number: 1, sql: "CREATE TABLE t (x TEXT)" };
+        let sqlite = Sqlite::open(&directory.path().join("t.db"), &[migration]).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let write = |sql: &'static str| runtime.block_on(sqlite.write(Step::new(sql, Vec::new()).into()));
+        let fill = "INSERT INTO t VALUES (hex(zeroblob(100000)))";
+        write("PRAGMA max_page_count = 3").unwrap();
+        let full = write(fill).unwrap_err();
+        assert!(matches!(full, StoreError::Unavailable(_)), "{full:?}");
+        let count = Statement::new("SELECT COUNT(*) FROM t", Vec::new());
+        assert_eq!(sqlite.point(&count).unwrap().remove(0).int(), Ok(0));
+        write("PRAGMA max_page_count = 1000").unwrap();
+        write(fill).unwrap();
+        assert_eq!(sqlite.point(&count).unwrap().remove(0).int(), Ok(1));
+    }
+
+    #[test]
+    fn what_may_pass_is_unavailable_and_what_is_damaged_is_corrupt() {
+        let kind = |code| driver_error(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_CANTOPEN,
+        ] {
+            assert!(matches!(kind(code), DriverError::Unavailable(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB] {
+            assert!(matches!(kind(code), DriverError::Corrupt(_)), "{code}");
+        }
+        for code in [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY] {
+            assert!(matches!(kind(code), DriverError::Duplicate(_)), "{code}");
+        }
+        assert!(matches!(kind(ffi::SQLITE_ERROR), DriverError::Other(_)));
+    }
+}

@@ -133,13 +133,13 @@ impl Store {
         self.driver()
             .write(Step::new("DELETE FROM token WHERE tenant = $1", vec![id.clone()]).into())
             .await?;
-        let some = "IN (SELECT r.pk FROM resource r WHERE r.tenant = $1 ORDER BY r.pk LIMIT $2)";
+        let some = "IN (SELECT r.pk FROM resource r WHERE r.tenant = $1 ORDER BY r.kind, r.pk LIMIT $2)";
         self.delete_in_pieces(&id, || {
             vec![
                 format!("DELETE FROM fact WHERE tenant = $1 AND resource {some}"),
                 format!("DELETE FROM contact WHERE tenant = $1 AND resource {some}"),
                 format!("DELETE FROM membership WHERE tenant = $1 AND grp {some}"),
-                format!("DELETE FROM resource WHERE tenant = $1 AND pk {some} RETURNING pk"),
+                format!("DELETE FROM resource WHERE +tenant = $1 AND pk {some} RETURNING pk"),
             ]
         })
         .await?;

@@ -86,7 +86,10 @@ impl Binder<'_> {
                 None => Filter::Always(false),
             }),
             Expr::Test(name, op, literal) => match self.path(name)? {
-                Some(path) => bind_test(&path.to_value(), Cardinality::of(&path), (*op, literal), name),
+                Some(path) => {
+                    let path = path.to_value();
+                    bind_test(&path, Cardinality::of(&path), (*op, literal), name)
+                }
                 None => Ok(Filter::Always(holds_for_none(*op, literal))),
             },
             Expr::Each(name, inner, tail) => match self.path(name)? {
@@ -158,6 +161,9 @@ impl SubBinder<'_> {
 fn bind_each(path: Path, inner: &Expr, tail: Option<&Tail>, name: &Name) -> Result<Filter, ScimError> {
     if path.sub.is_some() {
         return Err(at(name, "a filter in brackets belongs behind an attribute, not a sub-attribute"));
+    }
+    if !path.has_values() {
+        return Err(at(name, &format!("{path} has no values that a filter could select from")));
     }
     let subs = SubBinder { parent: &path };
     let mut filter = subs.filter(inner)?;

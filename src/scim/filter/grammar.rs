@@ -1,7 +1,8 @@
 //! The filter grammar (RFC 7644 §3.4.2.2, figure 1, with errata 4670, 7319 and 7322) in nom.
 //!
 //! Invariant: what parses is grammatical and bounded in length, depth and number of tests; nothing is said yet
-//! about which attributes exist. Every error knows the byte where it happened and what would have been right there.
+//! about which attributes exist. Every error knows the byte where it happened and what would have been right there;
+//! it does not repeat what stands there, because that may be a secret.
 //! Beyond the figure: runs of blanks (reading A47), and `attr[…].sub op value` (reading A24).
 
 use nom::branch::alt;
@@ -64,7 +65,7 @@ pub struct Tail {
 /// `invalidFilter` with the byte offset and what was expected there.
 pub fn parse(text: &str) -> Result<Expr, ScimError> {
     check_bounds(text)?;
-    let source = Source { length: text.len() };
+    let source = Source { length: text.len(), in_bracket: false };
     match source.disjunction(text) {
         Ok(("", expr)) => Ok(expr),
         Ok((rest, _)) => Err(Expected::at(rest, "\"and\", \"or\" or the end").in_text(text)),
@@ -81,12 +82,14 @@ pub(in crate::scim) fn parse_bracket<'a>(
     text: &'a str,
 ) -> Result<(Expr, &'a str), ScimError> {
     check_bounds(whole)?;
-    let source = Source { length: whole.len() };
+    let source = Source { length: whole.len(), in_bracket: false };
     let (rest, expr) = source.bracket(text).map_err(|error| expected(error).in_text(whole))?;
     Ok((expr, rest))
 }
 
-/// Whether the text is `[urn:]name[.sub]` by its characters (RFC 7644 figure 1; `$` may begin a name, erratum 8924).
+/// Whether the text is `[urn:]name[.sub]` by its characters: those of RFC 7643 §2.1, which allows `$` where RFC 7644
+/// figure 1 does not, because whatever a schema can define a filter must be able to name. `$` may also begin a name
+/// (erratum 8924).
 pub(in crate::scim) fn is_attribute_name(text: &str) -> bool {
     let (urn, rest) = text.rsplit_once(':').map_or((None, text), |(urn, rest)| (Some(urn), rest));
     let (name, sub) = rest.split_once('.').map_or((rest, None), |(name, sub)| (name, Some(sub)));
@@ -96,7 +99,7 @@ pub(in crate::scim) fn is_attribute_name(text: &str) -> bool {
 fn is_name(text: &str) -> bool {
     let rest = text.strip_prefix('$').unwrap_or(text);
     rest.starts_with(|c: char| c.is_ascii_alphabetic())
-        && rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        && rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '$' | '-' | '_'))
 }
 
 fn is_uri(text: &str) -> bool {
@@ -104,14 +107,16 @@ fn is_uri(text: &str) -> bool {
 }
 
 /// Depth and number of tests are counted before parsing, so that no input can make the parser recurse far.
-/// Brackets inside JSON strings count too: a filter that needs so many is refused either way.
+/// What stands in JSON strings does not count.
 fn check_bounds(text: &str) -> Result<(), ScimError> {
     if text.len() > MAX_LENGTH {
         let detail = format!("the filter has {} bytes; at most {MAX_LENGTH} are read", text.len());
         return Err(ScimError::filter(detail));
     }
-    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    let (mut depth, mut joints, mut quoted, mut escaped) = (0usize, 0usize, false, false);
+    let mut word_begins = 0;
     for (at, byte) in text.bytes().enumerate() {
+        let ends_word = !quoted && matches!(byte, b' ' | b'\t' | b'(' | b')' | b'[' | b']' | b'"');
         match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
@@ -120,16 +125,24 @@ fn check_bounds(text: &str) -> Result<(), ScimError> {
             b')' | b']' if !quoted => depth = depth.saturating_sub(1),
             _ => {}
         }
+        if ends_word {
+            joints += usize::from(text.get(word_begins..at).is_some_and(is_joint));
+        }
+        if ends_word || quoted {
+            word_begins = at + 1;
+        }
         if depth > MAX_DEPTH {
             return Err(ScimError::filter(format!("at byte {at}: nested deeper than {MAX_DEPTH} levels")));
         }
     }
-    let words = text.split([' ', '\t', '(', ')', '[', ']']);
-    let joints = words.filter(|word| word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or"));
-    if joints.count() >= MAX_TESTS {
+    if joints >= MAX_TESTS {
         return Err(ScimError::filter(format!("the filter has more than {MAX_TESTS} tests")));
     }
     Ok(())
+}
+
+fn is_joint(word: &str) -> bool {
+    word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or")
 }
 
 /// What was expected where.
@@ -146,10 +159,7 @@ impl Expected {
     }
 
     fn in_text(&self, text: &str) -> ScimError {
-        let at = text.len() - self.left;
-        let found: String = text.get(at..).unwrap_or_default().chars().take(12).collect();
-        let found = if found.is_empty() { "the end".to_owned() } else { format!("{found:?}") };
-        ScimError::filter(format!("at byte {at}: expected {}, found {found}", self.what))
+        ScimError::filter(format!("at byte {}: expected {}", text.len() - self.left, self.what))
     }
 }
 
@@ -202,9 +212,13 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t')
 }
 
-/// The text that is being parsed; knows how long it is, to turn what is left into an offset.
+/// The text that is being parsed.
+#[derive(Clone, Copy)]
 struct Source {
+    /// How long it is, to turn what is left into an offset.
     length: usize,
+    /// Whether this part of it stands in the brackets of a value path, where no other may begin (erratum 7322).
+    in_bracket: bool,
 }
 
 impl Source {
@@ -237,7 +251,7 @@ impl Source {
     /// `name[…]` with an optional tail, `name pr` or `name op literal`.
     fn test<'a>(&self, input: &'a str) -> Parsed<'a, Expr> {
         let (rest, name) = self.name(input)?;
-        if rest.starts_with('[') {
+        if rest.starts_with('[') && !self.in_bracket {
             let (rest, inner) = self.bracket(rest)?;
             let (rest, tail) = opt(|input| self.tail(input)).parse(rest)?;
             return Ok((rest, Expr::Each(name, Box::new(inner), tail)));
@@ -251,7 +265,8 @@ impl Source {
     }
 
     fn bracket<'a>(&self, input: &'a str) -> Parsed<'a, Expr> {
-        let inner = delimited(blanks, |input| self.disjunction(input), blanks);
+        let inside = Self { in_bracket: true, ..*self };
+        let inner = delimited(blanks, |input| inside.disjunction(input), blanks);
         delimited(char('['), cut(inner), cut(or_expect(char(']'), "\"]\""))).parse(input)
     }
 
@@ -304,14 +319,14 @@ fn joint<'a>(word: &'static str, input: &'a str) -> Parsed<'a, ()> {
 
 /// `pr`, or an operator and a literal.
 fn comparison(input: &str) -> Parsed<'_, Option<(Op, Value)>> {
-    let (rest, _) = blanks1(input)?;
+    let (rest, _) = or_expect(blanks1, "a blank and an operator")(input)?;
     let (after, word) = or_expect(take_while1(|c: char| c.is_ascii_alphabetic()), OPERATORS)(rest)?;
     if word.eq_ignore_ascii_case("pr") {
         return Ok((after, None));
     }
     let op = Op::NAMES.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, op)| *op);
     let op = op.ok_or(nom::Err::Error(Expected::at(rest, OPERATORS)))?;
-    let (after, literal) = preceded(blanks1, literal).parse(after)?;
+    let (after, literal) = preceded(or_expect(blanks1, "a blank and a value"), literal).parse(after)?;
     Ok((after, Some((op, literal))))
 }
 
@@ -320,7 +335,7 @@ const OPERATORS: &str = "an operator (eq, ne, co, sw, ew, gt, ge, lt, le or pr)"
 /// A JSON string, number, `true`, `false` or `null`.
 fn literal(input: &str) -> Parsed<'_, Value> {
     let token = alt((
-        recognize((char('"'), string_body, char('"'))),
+        recognize((char('"'), cut(string_body), char('"'))),
         take_while1(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E')),
         alt((tag("true"), tag("false"), tag("null"))),
     ));

@@ -22,18 +22,10 @@ impl Filter {
                 facts.iter().any(|fact| is(&fact.attribute, path.leaf()) && op.holds(&fact.key, key))
             }
             Self::Each { path, inner } => {
-                let own: Vec<&Fact> = facts.iter().filter(|fact| is_part_of(fact, path)).collect();
-                let last = own.iter().map(|fact| fact.element).max();
-                last.is_some_and(|last| {
-                    (0..=last).any(|element| {
-                        let of_element: Vec<Fact> = own
-                            .iter()
-                            .filter(|fact| fact.element == element)
-                            .map(|&fact| fact.clone())
-                            .collect();
-                        !of_element.is_empty() && inner.matches(&of_element)
-                    })
-                })
+                let mut own: Vec<Fact> =
+                    facts.iter().filter(|fact| is_part_of(fact, path)).cloned().collect();
+                own.sort_by_key(|fact| fact.element);
+                own.chunk_by(|a, b| a.element == b.element).any(|element| inner.matches(element))
             }
         }
     }

@@ -5,15 +5,15 @@
 
 use serde_json::{Map, Value};
 
-use crate::scim::admit::{append, is_primary};
-use crate::scim::error::ScimError;
+use crate::scim::admit::{Elements, is_primary, same_key};
+use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::fact::element_facts;
-use crate::scim::filter::{Filter, Op};
+use crate::scim::filter::Filter;
 use crate::scim::patch::{Action, Given, Operation, PatchRequest};
 use crate::scim::path::Target;
 use crate::scim::registry::{Path, ResourceType};
-use crate::scim::resource::Resource;
-use crate::scim::schema::{Attribute, Kept, Mutability, Type};
+use crate::scim::resource::{Resource, is_none, take_in_order};
+use crate::scim::schema::{Attribute, Kept, Mutability};
 use crate::scim::urn;
 
 impl PatchRequest {
@@ -28,50 +28,76 @@ impl PatchRequest {
         kind: &ResourceType,
         add_missing: bool,
     ) -> Result<Option<Resource>, ScimError> {
-        let mut body = resource.body().clone();
+        let mut draft = Draft { kind, body: resource.body().clone(), add_missing, visited: 0 };
         for operation in self.operations.iter().filter(|operation| !is_membership(operation)) {
-            let mut step = Step { kind, body: &mut body, add_missing };
-            step.run(operation).map_err(|error| error.at(format_args!("Operations[{}]", operation.index)))?;
+            draft
+                .run(operation)
+                .map_err(|error| error.at(format_args!("Operations[{}]", operation.index)))?;
         }
-        let patched = Resource::canonical(kind, body);
+        let patched = Resource::canonical(kind, draft.body);
         if patched == *resource {
             return Ok(None);
         }
-        kind.check_required(patched.body()).map_err(|error| ScimError::mutability(error.detail))?;
+        kind.check_required(patched.body())?;
         Ok(Some(patched))
     }
 }
+
+/// How many values of multi-valued attributes one request may look at, counted once an operation, so that many
+/// operations on many values cannot keep a thread for long.
+pub const MAX_VISITED: usize = 1_000_000;
 
 /// Whether an operation is about `members`, which the directory edits as a relation.
 pub fn is_membership(operation: &Operation) -> bool {
     operation.target.path().is_some_and(|path| path.attribute.kept == Kept::Members)
 }
 
-struct Step<'a> {
+/// The resource while it is being patched. After an error it is thrown away, so a step need not clean up.
+struct Draft<'a> {
     kind: &'a ResourceType,
-    body: &'a mut Map<String, Value>,
+    body: Map<String, Value>,
     add_missing: bool,
+    visited: usize,
 }
 
-impl Step<'_> {
+impl Draft<'_> {
     fn run(&mut self, operation: &Operation) -> Result<(), ScimError> {
         match (&operation.target, &operation.action) {
             (Target::Core, _) => Ok(()),
-            (Target::Extension(id), _) => {
-                self.body.shift_remove(id);
-                Ok(())
-            }
+            (Target::Extension(id), _) => self.remove_extension(id),
             (Target::Attribute(path), Action::Expect(value)) => self.expect(path, value),
             (target, action) if target.path().is_some_and(|path| path.attribute.name == "schemas") => {
                 self.edit_schemas(target, action)
             }
             (Target::Attribute(path), action) => self.edit_attribute(path, action),
-            (Target::Values { path, filter }, action) => self.edit_values(path, filter, action),
+            (Target::Values { path, filter }, action) => {
+                self.edit_values(path, filter, action, operation.described.as_ref())
+            }
         }
     }
 
-    fn expect(&self, path: &Path, value: &Value) -> Result<(), ScimError> {
-        if self.body.get(&path.attribute.name) == Some(value) {
+    /// Takes away all of an extension that a client may take away; what is read-only stays.
+    fn remove_extension(&mut self, id: &str) -> Result<(), ScimError> {
+        let Some(extension) = self.kind.extension(id) else { return Ok(()) };
+        let Some(Value::Object(container)) = self.body.get_mut(id) else { return Ok(()) };
+        if extension.required {
+            return Err(ScimError::mutability(format!("the extension {id} is required")));
+        }
+        for attribute in &extension.schema.attributes {
+            match attribute.mutability {
+                Mutability::ReadOnly => {}
+                Mutability::Immutable if container.contains_key(&attribute.name) => {
+                    return Err(ScimError::mutability(format!("{} is immutable", attribute.path)));
+                }
+                _ => drop(container.shift_remove(&attribute.name)),
+            }
+        }
+        Ok(())
+    }
+
+    fn expect(&mut self, path: &Path, value: &Value) -> Result<(), ScimError> {
+        let held = self.holder(&path.attribute)?.get(&path.attribute.name);
+        if held == Some(value) || held.is_none() && value.is_null() {
             return Ok(());
         }
         Err(ScimError::mutability(format!("{path} is read-only")))
@@ -82,14 +108,14 @@ impl Step<'_> {
         let base = &*self.kind.schema.id;
         match (target, action) {
             (Target::Values { path, filter }, Action::Remove) => {
-                let ids = std::iter::once(base).chain(self.kind.extensions.iter().map(|e| &*e.schema.id));
+                let kind = self.kind;
+                let ids = std::iter::once(base).chain(kind.extensions.iter().map(|e| &*e.schema.id));
                 let selects = |id: &&str| filter.matches(&element_facts(&path.attribute, &Value::from(*id)));
                 let removed: Vec<&str> = ids.filter(selects).collect();
                 if removed.contains(&base) {
                     return Err(ScimError::mutability("the base schema cannot be removed"));
                 }
-                removed.iter().for_each(|id| drop(self.body.shift_remove(*id)));
-                Ok(())
+                removed.into_iter().try_for_each(|id| self.remove_extension(id))
             }
             (_, Action::Remove) => Err(ScimError::mutability("schemas cannot be removed")),
             (_, Action::Add(Given::Elements(ids)) | Action::Replace(Given::Elements(ids))) => {
@@ -109,70 +135,115 @@ impl Step<'_> {
 
     /// The object that holds the attribute: the resource or its extension's container.
     fn holder(&mut self, attribute: &Attribute) -> Result<&mut Map<String, Value>, ScimError> {
-        let Some(id) = &attribute.extension else { return Ok(self.body) };
+        let Some(id) = &attribute.extension else { return Ok(&mut self.body) };
         let container = self.body.entry(&**id).or_insert_with(|| Value::Object(Map::new()));
         container.as_object_mut().ok_or_else(|| ScimError::value(format!("{id} must be an object")))
     }
 
-    fn edit_attribute(&mut self, path: &Path, action: &Action) -> Result<(), ScimError> {
-        let attribute = &path.attribute;
-        let holder = self.holder(attribute)?;
-        let old = holder.get(&attribute.name).cloned();
-        let new = match &path.sub {
-            None => edit_whole(attribute, old.clone(), action)?,
-            Some(sub) if attribute.multi_valued => edit_sub_of_all(attribute, sub, old.clone(), action)?,
-            Some(sub) => {
-                let mut parts = object(old.clone());
-                edit_sub(sub, &mut parts, action)?;
-                Some(Value::Object(parts))
-            }
+    /// Takes the attribute's value out of the draft, to be put back when it is edited.
+    fn take(&mut self, attribute: &Attribute) -> Result<Option<Value>, ScimError> {
+        let value = self.holder(attribute)?.shift_remove(&attribute.name);
+        self.visited += value.as_ref().and_then(Value::as_array).map_or(1, Vec::len);
+        if self.visited > MAX_VISITED {
+            let detail =
+                format!("all operations together look at more than {MAX_VISITED} values; send fewer at once");
+            return Err(ScimError::new(ErrorKind::PayloadTooLarge, detail));
+        }
+        Ok(value)
+    }
+
+    /// Puts an attribute's new value where the old one was.
+    fn put_back(
+        &mut self,
+        attribute: &Attribute,
+        fixed: Option<Value>,
+        new: Option<Value>,
+    ) -> Result<(), ScimError> {
+        let new = match fixed {
+            Some(fixed) => Some(keep(attribute, fixed, new.as_ref())?),
+            None => new,
         };
-        check_transition(attribute, old.as_ref(), new.as_ref())?;
-        put(holder, attribute, new);
+        put(self.holder(attribute)?, attribute, new);
         Ok(())
     }
 
-    fn edit_values(&mut self, path: &Path, filter: &Filter, action: &Action) -> Result<(), ScimError> {
-        let add_missing = self.add_missing;
+    fn edit_attribute(&mut self, path: &Path, action: &Action) -> Result<(), ScimError> {
         let attribute = &path.attribute;
-        let holder = self.holder(attribute)?;
-        let mut elements = match holder.get(&attribute.name).cloned() {
-            Some(Value::Array(elements)) => elements,
-            Some(single) => vec![single],
-            None => Vec::new(),
-        };
-        let selected: Vec<usize> = (elements.iter().enumerate())
-            .filter(|(_, element)| filter.matches(&element_facts(attribute, element)))
-            .map(|(index, _)| index)
-            .collect();
-        let written = match (action, &path.sub) {
-            (Action::Remove, None) => {
-                let mut index = 0..;
-                elements.retain(|_| index.next().is_none_or(|index| !selected.contains(&index)));
-                Vec::new()
-            }
-            (Action::Remove, Some(_)) if selected.is_empty() => Vec::new(),
-            (action, sub) => {
-                let written = if selected.is_empty() {
-                    let create = add_missing || matches!(action, Action::Add(_));
-                    vec![create_selected(&mut elements, attribute, filter, create)?]
-                } else {
-                    selected
-                };
-                for &index in &written {
-                    if let Some(element) = elements.get_mut(index) {
-                        edit_element(attribute, sub.as_deref(), element, action)?;
-                    }
-                }
-                written
+        let old = self.take(attribute)?;
+        let fixed = fixed(attribute, old.as_ref());
+        let new = match &path.sub {
+            None => edit_whole(attribute, old, action)?,
+            Some(sub) if attribute.multi_valued => edit_sub_of_all(attribute, sub, array(old), action)?,
+            Some(sub) => {
+                let mut value = Value::Object(object(old));
+                edit_value(attribute, Some(sub), &mut value, action)?;
+                Some(value)
             }
         };
-        settle_primary(attribute, &mut elements, &written)?;
-        let new = if attribute.multi_valued { Some(Value::Array(elements)) } else { elements.pop() };
-        check_transition(attribute, holder.get(&attribute.name), new.as_ref())?;
-        put(holder, attribute, new);
-        Ok(())
+        check_present(attribute, new.as_ref())?;
+        self.put_back(attribute, fixed, new)
     }
+
+    fn edit_values(
+        &mut self,
+        path: &Path,
+        filter: &Filter,
+        action: &Action,
+        described: Option<&Map<String, Value>>,
+    ) -> Result<(), ScimError> {
+        let attribute = &path.attribute;
+        let old = self.take(attribute)?;
+        let fixed = fixed(attribute, old.as_ref());
+        let mut elements = match old {
+            Some(Value::Array(elements)) => elements,
+            single => single.into_iter().collect(),
+        };
+        let selects = |element: &Value| filter.matches(&element_facts(attribute, element));
+        if *action == Action::Remove && path.sub.is_none() {
+            elements.retain(|element| !selects(element));
+        } else {
+            let mut selected: Vec<usize> = (0..)
+                .zip(&elements)
+                .filter(|(_, element)| selects(element))
+                .map(|(index, _)| index)
+                .collect();
+            for &index in &selected {
+                if let Some(element) = elements.get_mut(index) {
+                    edit_value(attribute, path.sub.as_deref(), element, action)?;
+                }
+            }
+            if selected.is_empty() && *action != Action::Remove {
+                let may_create = self.add_missing || matches!(action, Action::Add(_));
+                let room = attribute.multi_valued || elements.is_empty();
+                let described =
+                    described.filter(|_| may_create && room).ok_or_else(|| no_match(attribute))?;
+                elements.push(made_value(attribute, path.sub.as_deref(), described, action)?);
+                selected.push(elements.len() - 1);
+            }
+            settle_primary(attribute, &mut elements, &selected)?;
+            elements = unite(attribute, elements);
+        }
+        let new = if attribute.multi_valued { Some(Value::Array(elements)) } else { elements.pop() };
+        check_present(attribute, new.as_ref())?;
+        self.put_back(attribute, fixed, new)
+    }
+}
+
+fn no_match(attribute: &Attribute) -> ScimError {
+    ScimError::no_target(format!("no value of {} matches the filter", attribute.path))
+}
+
+/// The value that an attribute has to keep (RFC 7644 §3.5.2: an immutable one may be set once).
+fn fixed(attribute: &Attribute, old: Option<&Value>) -> Option<Value> {
+    old.filter(|_| attribute.mutability == Mutability::Immutable).cloned()
+}
+
+/// A value that has to stay, if the new one is the same (reading A23).
+fn keep(attribute: &Attribute, fixed: Value, new: Option<&Value>) -> Result<Value, ScimError> {
+    if new.is_some_and(|new| *new == fixed || same_key(attribute, new, &fixed)) {
+        return Ok(fixed);
+    }
+    Err(ScimError::mutability(format!("{} is immutable", attribute.path)))
 }
 
 /// The value of a whole attribute after an action.
@@ -184,17 +255,16 @@ fn edit_whole(
     match action {
         Action::Remove => Ok(None),
         Action::Add(Given::Elements(given)) => {
-            let mut elements = array(old);
-            let written: Vec<usize> =
-                given.iter().map(|value| append(&mut elements, attribute, value.clone())).collect();
-            settle_primary(attribute, &mut elements, &written)?;
-            Ok(Some(Value::Array(elements)))
+            let mut elements = Elements::of(attribute, array(old));
+            let written: Vec<usize> = given.iter().map(|value| elements.append(value.clone())).collect();
+            settle_primary(attribute, &mut elements.values, &written)?;
+            Ok(Some(Value::Array(elements.values)))
         }
         Action::Replace(Given::Elements(given)) => Ok(Some(Value::Array(given.clone()))),
         // Reading A17: replace merges like add; sub-attributes that are not named stay.
         Action::Add(Given::Parts(given)) | Action::Replace(Given::Parts(given)) => {
             let mut parts = object(old);
-            merge(&mut parts, given);
+            merge(attribute, &mut parts, given)?;
             Ok(Some(Value::Object(parts)))
         }
         Action::Add(Given::Simple(value)) | Action::Replace(Given::Simple(value)) => Ok(Some(value.clone())),
@@ -206,168 +276,158 @@ fn edit_whole(
 fn edit_sub_of_all(
     attribute: &Attribute,
     sub: &Attribute,
-    old: Option<Value>,
+    mut elements: Vec<Value>,
     action: &Action,
 ) -> Result<Option<Value>, ScimError> {
-    let mut elements = array(old);
     if elements.is_empty() && *action != Action::Remove {
         elements.push(Value::Object(Map::new()));
     }
     for element in &mut elements {
-        edit_element(attribute, Some(sub), element, action)?;
+        edit_value(attribute, Some(sub), element, action)?;
     }
     let written: Vec<usize> = (0..elements.len()).collect();
     settle_primary(attribute, &mut elements, &written)?;
-    Ok(Some(Value::Array(elements)))
+    Ok(Some(Value::Array(unite(attribute, elements))))
 }
 
-fn edit_element(
+/// Edits one value of an attribute, or one part of it.
+fn edit_value(
     attribute: &Attribute,
     sub: Option<&Attribute>,
-    element: &mut Value,
+    value: &mut Value,
     action: &Action,
 ) -> Result<(), ScimError> {
-    match (sub, action) {
-        (Some(sub), action) => match element.as_object_mut() {
-            Some(parts) => edit_sub(sub, parts, action),
-            None => Err(ScimError::path(format!("{} has no sub-attributes", attribute.path))),
-        },
-        (None, Action::Add(Given::Parts(given))) => {
-            if let Some(parts) = element.as_object_mut() {
-                merge(parts, given);
-            }
+    match (sub, action, value) {
+        (Some(sub), action, Value::Object(parts)) => {
+            let old = parts.get(&sub.name).cloned();
+            let new = edit_whole(sub, old, action)?;
+            set_part(sub, parts, new)?;
+            *parts = take_in_order(&attribute.sub_attributes, parts);
             Ok(())
         }
-        (None, Action::Replace(Given::Parts(given))) => {
-            let mut parts = Map::new();
-            merge(&mut parts, given);
-            *element = Value::Object(parts);
+        (None, Action::Add(Given::Parts(given)), Value::Object(parts)) => merge(attribute, parts, given),
+        // The value as a whole gives way to another one (reading A23).
+        (None, Action::Replace(Given::Parts(given)), value) => {
+            let mut parts = given.clone();
+            parts.retain(|_, part| !part.is_null());
+            *value = Value::Object(parts);
             Ok(())
         }
-        (None, Action::Add(Given::Simple(value)) | Action::Replace(Given::Simple(value))) => {
-            *element = value.clone();
+        (None, Action::Add(Given::Simple(given)) | Action::Replace(Given::Simple(given)), value) => {
+            *value = given.clone();
             Ok(())
         }
-        (None, _) => Ok(()),
+        _ => Ok(()),
     }
 }
 
-fn edit_sub(sub: &Attribute, parts: &mut Map<String, Value>, action: &Action) -> Result<(), ScimError> {
-    let old = parts.get(&sub.name).cloned();
-    let new = edit_whole(sub, old.clone(), action)?;
-    if sub.required && new.is_none() {
-        return Err(ScimError::mutability(format!("{} is required", sub.path)));
-    }
-    check_immutable(sub, old.as_ref(), new.as_ref())?;
-    put(parts, sub, new);
-    Ok(())
-}
-
-/// Reading A16: an `add` whose filter is a conjunction of `eq` makes the value that it asks for.
-fn create_selected(
-    elements: &mut Vec<Value>,
+/// Reading A16: the value that an `add` makes when its filter selects none, which is what the filter asks for and
+/// what the operation adds to that.
+fn made_value(
     attribute: &Attribute,
-    filter: &Filter,
-    create: bool,
-) -> Result<usize, ScimError> {
-    let mut parts = Map::new();
-    if attribute.kind != Type::Complex || !create || !collect_equalities(filter, &mut parts) {
-        return Err(ScimError::no_target(format!("no value of {} matches the filter", attribute.path)));
-    }
-    elements.push(Value::Object(parts));
-    Ok(elements.len() - 1)
-}
-
-fn collect_equalities(filter: &Filter, parts: &mut Map<String, Value>) -> bool {
-    match filter {
-        Filter::And(filters) => filters.iter().all(|filter| collect_equalities(filter, parts)),
-        Filter::Test { path, op: Op::Eq, key } => {
-            let sub = path.leaf();
-            let value = match sub.kind {
-                Type::Boolean => Value::Bool(key.as_str() == "true"),
-                Type::String | Type::Reference => Value::String(suggested(sub, key.as_str())),
-                _ => return false,
-            };
-            parts.insert(sub.name.clone(), value);
-            true
+    sub: Option<&Attribute>,
+    described: &Map<String, Value>,
+    action: &Action,
+) -> Result<Value, ScimError> {
+    let mut value = Value::Object(described.clone());
+    match (sub, action) {
+        (None, Action::Replace(given)) => {
+            edit_value(attribute, sub, &mut value, &Action::Add(given.clone()))?
         }
-        _ => false,
+        _ => edit_value(attribute, sub, &mut value, action)?,
     }
-}
-
-/// A filter's literal is folded for comparison; where the schema suggests a spelling, that one is stored.
-fn suggested(sub: &Attribute, key: &str) -> String {
-    let spelled = sub.canonical_values.iter().find(|value| urn::same(value, key));
-    spelled.cloned().unwrap_or_else(|| key.to_owned())
+    Ok(value)
 }
 
 /// At most one value is primary (RFC 7644 §3.5.2): one that is written as primary takes it from the others.
 fn settle_primary(attribute: &Attribute, elements: &mut [Value], written: &[usize]) -> Result<(), ScimError> {
-    let is_written = |index: usize| written.contains(&index);
-    let chosen: Vec<usize> = (elements.iter().enumerate())
-        .filter(|(index, element)| is_written(*index) && is_primary(element))
-        .map(|(index, _)| index)
-        .collect();
-    let [chosen] = chosen.as_slice() else {
-        return match chosen.as_slice() {
-            [] => Ok(()),
-            _ => Err(ScimError::value(format!("{}: more than one value is primary", attribute.path))),
-        };
+    let mut chosen: Vec<usize> =
+        written.iter().copied().filter(|index| elements.get(*index).is_some_and(is_primary)).collect();
+    chosen.sort_unstable();
+    chosen.dedup();
+    let chosen = match chosen.as_slice() {
+        [] => return Ok(()),
+        [chosen] => *chosen,
+        _ => return Err(ScimError::value(format!("{}: more than one value is primary", attribute.path))),
     };
     for (index, element) in elements.iter_mut().enumerate() {
-        if index != *chosen && is_primary(element) {
-            if let Some(parts) = element.as_object_mut() {
-                parts.insert("primary".into(), Value::Bool(false));
-            }
+        if index != chosen
+            && is_primary(element)
+            && let Some(parts) = element.as_object_mut()
+        {
+            parts.insert("primary".into(), Value::Bool(false));
         }
     }
     Ok(())
 }
 
-fn check_transition(
-    attribute: &Attribute,
-    old: Option<&Value>,
-    new: Option<&Value>,
-) -> Result<(), ScimError> {
-    let is_none = |value: &Value| value.as_array().is_some_and(Vec::is_empty) || value.is_null();
+/// Values that an edit made the same become one, which is primary if one of them was (RFC 7643 §2.4).
+fn unite(attribute: &Attribute, elements: Vec<Value>) -> Vec<Value> {
+    let mut united = Elements::of(attribute, Vec::with_capacity(elements.len()));
+    let mut primary = None;
+    for element in elements {
+        let leads = is_primary(&element);
+        let index = united.append(element);
+        primary = if leads { Some(index) } else { primary };
+    }
+    if let Some(Value::Object(parts)) = primary.and_then(|index| united.values.get_mut(index)) {
+        parts.insert("primary".into(), Value::Bool(true));
+    }
+    united.values
+}
+
+/// RFC 7644 §3.5.2.2: what is required may not become unassigned.
+fn check_present(attribute: &Attribute, new: Option<&Value>) -> Result<(), ScimError> {
     if attribute.required && new.is_none_or(is_none) {
         return Err(ScimError::mutability(format!("{} is required", attribute.path)));
     }
-    check_immutable(attribute, old, new)
+    Ok(())
 }
 
-/// RFC 7644 §3.5.2: an immutable value may be set once and never changed or removed.
-fn check_immutable(attribute: &Attribute, old: Option<&Value>, new: Option<&Value>) -> Result<(), ScimError> {
-    let immutable = attribute.mutability == Mutability::Immutable;
-    if immutable && old.is_some_and(|old| Some(old) != new) {
-        return Err(ScimError::mutability(format!("{} is immutable", attribute.path)));
+/// Merges sub-attributes into a complex value; `null` takes one away.
+fn merge(
+    attribute: &Attribute,
+    parts: &mut Map<String, Value>,
+    given: &Map<String, Value>,
+) -> Result<(), ScimError> {
+    for sub in &attribute.sub_attributes {
+        if let Some(value) = given.get(&sub.name) {
+            set_part(sub, parts, Some(value.clone()).filter(|value| !value.is_null()))?;
+        }
+    }
+    *parts = take_in_order(&attribute.sub_attributes, parts);
+    Ok(())
+}
+
+/// Sets or removes a sub-attribute, unless it is one that has to stay as it is.
+fn set_part(sub: &Attribute, parts: &mut Map<String, Value>, new: Option<Value>) -> Result<(), ScimError> {
+    let old = parts.get(&sub.name);
+    let new = new.filter(|value| !is_none(value));
+    if sub.required && old.is_some() && new.is_none() {
+        return Err(ScimError::mutability(format!("{} is required", sub.path)));
+    }
+    let new = match fixed(sub, old) {
+        Some(fixed) => Some(keep(sub, fixed, new.as_ref())?),
+        None => new,
+    };
+    match new {
+        Some(value) => drop(parts.insert(sub.name.clone(), value)),
+        None => drop(parts.shift_remove(&sub.name)),
     }
     Ok(())
 }
 
-fn merge(parts: &mut Map<String, Value>, given: &Map<String, Value>) {
-    for (name, value) in given {
-        if value.is_null() {
-            parts.shift_remove(name);
-        } else {
-            parts.insert(name.clone(), value.clone());
-        }
-    }
-}
-
-/// Stores an attribute's new value; objects that lost their last part and arrays of nothing go away.
+/// Stores an attribute's new value, or takes the attribute away. Values that lost their last part go away too.
 fn put(holder: &mut Map<String, Value>, attribute: &Attribute, value: Option<Value>) {
-    let is_hollow = |value: &Value| value.as_object().is_some_and(Map::is_empty);
     let value = match value {
         Some(Value::Array(mut elements)) => {
-            elements.retain(|element| !is_hollow(element));
-            (!elements.is_empty()).then_some(Value::Array(elements))
+            elements.retain(|element| !is_none(element));
+            Some(Value::Array(elements))
         }
-        other => other.filter(|value| !is_hollow(value)),
+        other => other,
     };
-    match value {
-        Some(value) => drop(holder.insert(attribute.name.clone(), value)),
-        None => drop(holder.shift_remove(&attribute.name)),
+    if let Some(value) = value.filter(|value| !is_none(value)) {
+        holder.insert(attribute.name.clone(), value);
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::scim::admit::{self, Rules};
 use crate::scim::error::{ErrorKind, ScimError};
-use crate::scim::path::Target;
+use crate::scim::path::{self, Target};
 use crate::scim::registry::{AttributeName, Path, ResourceType};
 use crate::scim::schema::{Attribute, Kept, Mutability, Type};
 use crate::scim::urn;
@@ -33,6 +33,9 @@ pub struct Operation {
     pub action: Action,
     /// Where to do it.
     pub target: Target,
+    /// What a value must begin with that is made because the target selects none: the parts that its filter asks for.
+    /// None where the filter describes no value (reading A16).
+    pub described: Option<Map<String, Value>>,
 }
 
 /// What a step does to its target.
@@ -91,7 +94,7 @@ impl PatchRequest {
         }
         let mut out = Vec::with_capacity(operations.len());
         for (index, operation) in operations.iter().enumerate() {
-            let mut parser = Parser { kind, rules, ignore_read_only, index, out: &mut out };
+            let mut parser = Parser { kind, rules, ignore_read_only, index, described: None, out: &mut out };
             parser.operation(operation).map_err(|error| error.at(format_args!("Operations[{index}]")))?;
         }
         Ok(Self { operations: out })
@@ -120,6 +123,7 @@ struct Parser<'a> {
     rules: Rules,
     ignore_read_only: bool,
     index: usize,
+    described: Option<Map<String, Value>>,
     out: &'a mut Vec<Operation>,
 }
 
@@ -134,25 +138,29 @@ impl Parser<'_> {
             Some(_) => return Err(ScimError::path("path must be a string")),
         };
         let value = members.get("value").copied();
-        match op_name(members.get("op").copied())? {
-            None => self.remove(path, value),
+        let verb = op_name(members.get("op").copied())?;
+        let target = path.map(|path| Target::parse(path, self.kind)).transpose()?;
+        if let (Some(path), Some(target)) = (path, &target) {
+            self.described = path::described_value(path, target);
+        }
+        match verb {
+            None => self.remove(target, value),
             Some(verb) => {
                 let value = value.ok_or_else(|| ScimError::value("value is missing"))?;
-                match path {
+                match target {
                     None => self.attributes(verb, value),
-                    Some(path) => self.at_path(verb, Target::parse(path, self.kind)?, value),
+                    Some(target) => self.at_path(verb, target, value),
                 }
             }
         }
     }
 
-    fn remove(&mut self, path: Option<&str>, value: Option<&Value>) -> Result<(), ScimError> {
-        let path = path.ok_or_else(|| ScimError::no_target("remove needs a path"))?;
+    fn remove(&mut self, target: Option<Target>, value: Option<&Value>) -> Result<(), ScimError> {
+        let target = target.ok_or_else(|| ScimError::no_target("remove needs a path"))?;
         if value.is_some_and(|value| !value.is_null()) {
             let detail = "remove takes no value; select the values to remove in the path: attribute[filter]";
             return Err(ScimError::syntax(detail));
         }
-        let target = Target::parse(path, self.kind)?;
         if target == Target::Core {
             return Err(ScimError::mutability("the base schema cannot be removed"));
         }
@@ -245,7 +253,7 @@ impl Parser<'_> {
             Value::Null => {
                 return Err(ScimError::value(format!("{}: null cannot be added", leaf.path)));
             }
-            Value::String(text) if text.is_empty() && leaf.kind == Type::String => return Ok(Action::Remove),
+            empty if !many && admit::is_empty_text(leaf, empty, self.rules) => return Ok(Action::Remove),
             Value::Array(elements) if many && elements.is_empty() && verb == Verb::Replace => {
                 return Ok(Action::Remove);
             }
@@ -273,7 +281,7 @@ impl Parser<'_> {
     }
 
     fn push(&mut self, action: Action, target: Target) {
-        self.out.push(Operation { index: self.index, action, target });
+        self.out.push(Operation { index: self.index, action, target, described: self.described.take() });
     }
 }
 

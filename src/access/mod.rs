@@ -1,0 +1,159 @@
+//! Tenants and client tokens: who may ask, on whose behalf, and how leniently they are served.
+//!
+//! Invariant: a token's text exists when it is made and in requests, nowhere else; what is stored is its
+//! SHA-256. A caller is made from one row of the store, so a revoked or expired token stops at the next
+//! request (RFC 7644 §2, §7.4).
+
+mod bootstrap;
+mod tenants;
+mod tokens;
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::context::Caller;
+use crate::id::TenantId;
+use crate::quirks::Profile;
+use crate::store::{Store, StoreError, TokenOwner};
+
+pub use bootstrap::{BOOTSTRAP_NAME, Bootstrap};
+pub use tenants::{Overrides, Tenant};
+pub use tokens::{NewClient, Scope, State, TokenSummary, TokenText};
+
+/// The tenants and tokens of a store. Cheap to clone.
+#[derive(Clone)]
+pub struct Access {
+    store: Store,
+    /// The profiles as they are, shared by every caller whose tenant changes nothing in them.
+    profiles: Arc<[Arc<Profile>]>,
+}
+
+/// Why a request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It has no token.
+    Missing,
+    /// Nobody was given this token.
+    Unknown,
+    /// Its time is over.
+    Expired,
+    /// It was taken back.
+    Revoked,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "the request has no bearer token",
+            Self::Unknown => "the bearer token is unknown",
+            Self::Expired => "the bearer token has expired",
+            Self::Revoked => "the bearer token was revoked",
+        })
+    }
+}
+
+/// What can go wrong here.
+#[derive(Debug)]
+pub enum AccessError {
+    /// The request is not let in.
+    Refused(Refusal),
+    /// The person at the keyboard asked for something that cannot be; the sentence says what to do instead.
+    Invalid(String),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl AccessError {
+    fn invalid(sentence: impl Into<String>) -> Self {
+        Self::Invalid(sentence.into())
+    }
+}
+
+impl From<StoreError> for AccessError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for AccessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Invalid(sentence) => f.write_str(sentence),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AccessError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(error) => error.source(),
+            Self::Refused(_) | Self::Invalid(_) => None,
+        }
+    }
+}
+
+impl Access {
+    /// The tenants and tokens of `store`.
+    pub fn new(store: Store) -> Self {
+        let profiles = Profile::NAMES.iter().filter_map(|name| Profile::named(name)).map(Arc::new).collect();
+        Self { store, profiles }
+    }
+
+    /// Who presents `text`, the credentials of an `Authorization: Bearer` header, at the time `now`.
+    ///
+    /// # Errors
+    /// [`AccessError::Refused`], or [`AccessError::Store`] if that could not be found out.
+    pub async fn authenticate(&self, text: Option<&str>, now: DateTime<Utc>) -> Result<Caller, AccessError> {
+        let refused = |refusal| Err(AccessError::Refused(refusal));
+        let Some(text) = text else { return refused(Refusal::Missing) };
+        let tenant = tokens::tenant_of(text);
+        // The index compares hashes byte by byte. How long that takes tells about the hash of a guess, from
+        // which no better guess follows, so that the lookup itself is the comparison.
+        let Some(owner) = self.store.find_token(tenant, &tokens::hash(text)).await? else {
+            return refused(Refusal::Unknown);
+        };
+        match State::of(&owner.token, now) {
+            State::Revoked => refused(Refusal::Revoked),
+            State::Expired => refused(Refusal::Expired),
+            State::Live => self.caller(tenant, owner),
+        }
+    }
+
+    fn caller(&self, tenant: TenantId, owner: TokenOwner) -> Result<Caller, AccessError> {
+        let TokenOwner { token, tenant_name, policies } = owner;
+        Ok(Caller {
+            tenant,
+            tenant_name,
+            client: token.id,
+            scopes: token.scopes.parse::<Scope>()?.scopes(),
+            profile: self.profile(&token.profile, &policies)?,
+            client_name: token.name,
+        })
+    }
+
+    /// The profile of that name with the tenant's own choices in it.
+    fn profile(&self, name: &str, policies: &str) -> Result<Arc<Profile>, AccessError> {
+        let base = self
+            .profiles
+            .iter()
+            .find(|profile| profile.name == name)
+            .ok_or_else(|| tokens::unknown_profile(name))?;
+        let overrides = Overrides::parse(policies)?;
+        if overrides.is_empty() {
+            return Ok(Arc::clone(base));
+        }
+        Ok(Arc::new(Profile { policy: overrides.apply(base.policy)?, ..Profile::clone(base) }))
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// [`AccessError::Store`] if it does not.
+    pub async fn ping(&self) -> Result<(), AccessError> {
+        Ok(self.store.ping().await?)
+    }
+}

@@ -1,0 +1,298 @@
+//! Client tokens: their text, their scope, and making, listing and revoking them.
+//!
+//! Invariant: `muster_<tenant>_<43 characters>` carries 256 random bits and the tenant's number, so that a
+//! lookup begins with the tenant like every other; any other text belongs to the tenant `default`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+
+use crate::access::{Access, AccessError};
+use crate::context::Scopes;
+use crate::id::{ClientId, TenantId};
+use crate::quirks::Profile;
+use crate::scim::key::parse_instant;
+use crate::store::{self, NewToken};
+
+/// What every token that Muster makes begins with, so that scanners and people recognise one.
+const PREFIX: &str = "muster_";
+/// The length of 32 bytes in base64url without padding.
+const SECRET_LENGTH: usize = 43;
+
+/// The text of a token: the only copy there is. It shows itself to nobody who does not ask for it.
+pub struct TokenText(String);
+
+impl TokenText {
+    /// The text that goes into the client's configuration.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    fn generate(tenant: TenantId) -> Result<Self, AccessError> {
+        let mut secret = [0_u8; 32];
+        getrandom::fill(&mut secret)
+            .map_err(|error| AccessError::invalid(format!("the system gives no random bytes: {error}")))?;
+        Ok(Self(format!("{PREFIX}{tenant}_{}", URL_SAFE_NO_PAD.encode(secret))))
+    }
+}
+
+impl fmt::Debug for TokenText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenText(…)")
+    }
+}
+
+/// What is stored of a token.
+pub(super) fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// Under which tenant a token is looked up.
+pub(super) fn tenant_of(text: &str) -> TenantId {
+    let parts = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
+    parts
+        .filter(|(number, secret)| {
+            secret.len() == SECRET_LENGTH && number.bytes().all(|b| b.is_ascii_digit())
+        })
+        .and_then(|(number, _)| number.parse().ok())
+        .map_or(TenantId::DEFAULT, TenantId)
+}
+
+/// What a token allows, as people spell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Reading and writing through SCIM.
+    Scim,
+    /// Reading through SCIM.
+    ScimRead,
+    /// Everything there is.
+    Full,
+}
+
+impl Scope {
+    /// The names of the scopes.
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("scim", Self::Scim), ("scim:read", Self::ScimRead), ("full", Self::Full)];
+
+    /// The scope's name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, scope)| *scope == self).map_or("", |(name, _)| name)
+    }
+
+    /// What requests may do under it.
+    pub fn scopes(self) -> Scopes {
+        Scopes { read: true, write: self != Self::ScimRead }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = AccessError;
+
+    fn from_str(text: &str) -> Result<Self, AccessError> {
+        Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, scope)| *scope).ok_or_else(|| {
+            let names: Vec<&str> = Self::NAMES.iter().map(|(name, _)| *name).collect();
+            AccessError::invalid(format!("there is no scope {text:?}; the scopes are {}", names.join(", ")))
+        })
+    }
+}
+
+/// A token that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewClient {
+    /// Whose directory it opens.
+    pub tenant: TenantId,
+    /// What people call the client; need not be unique.
+    pub name: String,
+    /// One of [`Profile::NAMES`].
+    pub profile: String,
+    /// What it allows.
+    pub scope: Scope,
+    /// For how long it counts; none for ever.
+    pub lifetime: Option<TimeDelta>,
+}
+
+/// Whether a token counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Live,
+    /// Its time is over.
+    Expired,
+    /// It was taken back.
+    Revoked,
+}
+
+impl State {
+    /// The state of a token at the time `now`. One whose end cannot be read has ended.
+    pub(super) fn of(token: &store::Token, now: DateTime<Utc>) -> Self {
+        match (&token.revoked, &token.expires) {
+            (Some(_), _) => Self::Revoked,
+            (None, Some(end)) if parse_instant(end).is_none_or(|end| end <= now) => Self::Expired,
+            _ => Self::Live,
+        }
+    }
+
+    /// A word for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// What a list of tokens shows.
+#[derive(Clone, Debug)]
+pub struct TokenSummary {
+    /// The number that revokes it, within its tenant.
+    pub id: ClientId,
+    /// What people call the client.
+    pub name: String,
+    /// Its profile.
+    pub profile: String,
+    /// Its scope.
+    pub scope: String,
+    /// When it was made.
+    pub created: Option<DateTime<Utc>>,
+    /// When it stops counting, if ever.
+    pub expires: Option<DateTime<Utc>>,
+    /// Whether it counts.
+    pub state: State,
+}
+
+pub(super) fn unknown_profile(name: &str) -> AccessError {
+    AccessError::invalid(format!(
+        "there is no profile {name:?}; the profiles are {}",
+        Profile::NAMES.join(", ")
+    ))
+}
+
+impl Access {
+    /// Makes a token and returns its text, which is nowhere else.
+    ///
+    /// # Errors
+    /// [`AccessError::Invalid`] for a profile or a lifetime that cannot be, [`AccessError::Store`].
+    pub async fn create_token(
+        &self,
+        client: &NewClient,
+        now: DateTime<Utc>,
+    ) -> Result<TokenText, AccessError> {
+        let text = TokenText::generate(client.tenant)?;
+        self.insert_token(client, text.reveal(), now).await?;
+        Ok(text)
+    }
+
+    pub(super) async fn insert_token(
+        &self,
+        client: &NewClient,
+        text: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), AccessError> {
+        if !Profile::NAMES.contains(&client.profile.as_str()) {
+            return Err(unknown_profile(&client.profile));
+        }
+        let too_long =
+            || AccessError::invalid("the token would outlive the calendar; give it a shorter life");
+        let expires = match client.lifetime {
+            None => None,
+            Some(lifetime) => Some(now.checked_add_signed(lifetime).ok_or_else(too_long)?),
+        };
+        let token = NewToken {
+            hash: &hash(text),
+            name: &client.name,
+            profile: &client.profile,
+            scopes: client.scope.name(),
+            expires,
+        };
+        self.store.insert_token(client.tenant, &token, now).await?;
+        Ok(())
+    }
+
+    /// The tokens of a tenant, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`AccessError::Store`].
+    pub async fn tokens(
+        &self,
+        tenant: TenantId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<TokenSummary>, AccessError> {
+        let summary = |token: store::Token| TokenSummary {
+            state: State::of(&token, now),
+            id: token.id,
+            name: token.name,
+            profile: token.profile,
+            scope: token.scopes,
+            created: parse_instant(&token.created),
+            expires: token.expires.as_deref().and_then(parse_instant),
+        };
+        Ok(self.store.list_tokens(tenant).await?.into_iter().map(summary).collect())
+    }
+
+    /// Takes a token back. The next request with it is refused.
+    ///
+    /// # Errors
+    /// [`AccessError::Invalid`] if the tenant has no such token or it was revoked before,
+    /// [`AccessError::Store`].
+    pub async fn revoke_token(
+        &self,
+        tenant: TenantId,
+        id: ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<(), AccessError> {
+        if self.store.revoke_token(tenant, id, now).await? {
+            return Ok(());
+        }
+        Err(AccessError::invalid(format!(
+            "the tenant has no token {id} that could be revoked; see `muster token list` for its tokens"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_token_carries_its_tenant_and_43_characters() {
+        let text = TokenText::generate(TenantId(7)).unwrap();
+        let secret = text.reveal().strip_prefix("muster_7_").unwrap();
+        assert_eq!(secret.len(), SECRET_LENGTH);
+        assert_eq!(tenant_of(text.reveal()), TenantId(7));
+        assert_ne!(text.reveal(), TokenText::generate(TenantId(7)).unwrap().reveal());
+        assert_eq!(format!("{text:?}"), "TokenText(…)");
+    }
+
+    #[test]
+    fn any_other_text_belongs_to_the_default_tenant() {
+        let secret = "A".repeat(SECRET_LENGTH);
+        let others = [
+            "correct horse battery staple".to_owned(),
+            "muster_7_short".to_owned(),
+            format!("muster__{secret}"),
+            format!("muster_-7_{secret}"),
+            format!("muster_+7_{secret}"),
+            format!("muster_99999999999999999999_{secret}"),
+            format!("Muster_7_{secret}"),
+        ];
+        for text in others {
+            assert_eq!(tenant_of(&text), TenantId::DEFAULT, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_scope_has_one_name_and_reading_does_not_write() {
+        for (name, scope) in Scope::NAMES {
+            assert_eq!(scope.name(), name);
+            assert_eq!(name.parse::<Scope>().unwrap(), scope);
+            assert_eq!(scope.scopes().write, name != "scim:read");
+        }
+        let error = "scim:write".parse::<Scope>().unwrap_err().to_string();
+        assert!(error.contains("scim:read"), "{error}");
+    }
+}

@@ -1,0 +1,163 @@
+//! The command line: the server, and the commands that work on its database beside it.
+//!
+//! Invariant: answers go to stdout, refusals as one sentence to stderr; the exit code is 0, 1 for a refusal,
+//! or 2 for wrong usage.
+
+mod schemas;
+mod serve;
+mod table;
+mod tenant;
+mod token;
+
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand};
+
+use crate::access::{Access, AccessError};
+use crate::config::{ConfigError, Given};
+use crate::http;
+use crate::scim::registry::Registry;
+use crate::store::{Store, StoreError};
+
+/// A SCIM 2.0 provisioning server: identity providers push users and groups in, applications read them.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  muster serve
+  muster tenant create acme
+  muster token create --tenant acme --name okta
+
+Settings come from flags, then MUSTER_… environment variables, then muster.toml.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(serve::Serve),
+    /// Make, list, change and delete tenants: one directory for each
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Make, list and revoke the tokens that clients present
+    #[command(subcommand)]
+    Token(token::Command),
+}
+
+/// Which database a command works on.
+#[derive(Debug, Args)]
+struct Database {
+    /// The settings file [default: muster.toml, if it is there]
+    #[arg(long, env = "MUSTER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the data is kept [default: sqlite:muster.db]
+    #[arg(long, env = "MUSTER_DATABASE", value_name = "URL")]
+    database: Option<String>,
+    /// The directory of schemas that the server is given, if it is given one
+    #[arg(long, env = "MUSTER_SCHEMAS", value_name = "DIR")]
+    schemas: Option<PathBuf>,
+}
+
+/// An open database and what it holds resources of.
+struct Opened {
+    access: Access,
+    registry: Registry,
+}
+
+impl Database {
+    async fn open(self) -> Result<Opened, Refused> {
+        let flags = Given { database: self.database, schemas: self.schemas, ..Given::default() };
+        let given = flags.over(Given::from_file(self.config.as_deref())?);
+        let registry = schemas::registry(given.schemas.as_deref())?;
+        let store = Store::open(&given.database_url()?, &registry).await?;
+        Ok(Opened { access: Access::new(store), registry })
+    }
+}
+
+/// Why a command did nothing: the sentence for stderr.
+#[derive(Debug)]
+struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<ConfigError> for Refused {
+    fn from(error: ConfigError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<AccessError> for Refused {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Store(error) => error.into(),
+            other => Self(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self(http::with_causes(&error))
+    }
+}
+
+impl From<std::io::Error> for Refused {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let system = actix_web::rt::System::new();
+    match system.block_on(dispatch(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refused) => {
+            // Where stderr is closed there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "muster: {refused}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> Result<(), Refused> {
+    match command {
+        Command::Serve(serve) => serve.run(clock()).await,
+        Command::Tenant(command) => command.run(clock()).await,
+        Command::Token(command) => command.run(clock()).await,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one read of the clock in a command")]
+fn clock() -> DateTime<Utc> {
+    Utc::now()
+}
+
+fn say(text: impl fmt::Display) -> Result<(), Refused> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

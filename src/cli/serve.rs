@@ -1,0 +1,118 @@
+//! `muster serve`: puts the layers together and runs them until it is told to stop.
+//!
+//! Invariant: stdout has one line when requests are answered, and before it, once in a database's life, its
+//! first token.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use crate::access::{Access, Bootstrap};
+use crate::cli::{Refused, say, schemas};
+use crate::config::{self, Given, LogFormat, Settings};
+use crate::directory::Directory;
+use crate::http;
+use crate::store::Store;
+
+/// Run the server.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  muster serve
+  muster serve --listen 0.0.0.0:8080 --database sqlite:/var/lib/muster/muster.db
+  muster serve --public-url https://scim.example.com --log-format json
+
+MUSTER_BOOTSTRAP_TOKEN sets the first token of the tenant default. Without it, the first start on an empty
+database makes one and prints it, once. MUSTER_LOG filters log lines, as in MUSTER_LOG=debug.")]
+pub(super) struct Serve {
+    /// The settings file [default: muster.toml, if it is there]
+    #[arg(long, env = "MUSTER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
+}
+
+impl Serve {
+    pub(super) async fn run(self, now: DateTime<Utc>) -> Result<(), Refused> {
+        let settings = self.given.over(Given::from_file(self.config.as_deref())?).resolve()?;
+        start_logging(settings.log_format)?;
+        let registry = Arc::new(schemas::registry(settings.schemas.as_deref())?);
+        let store = Store::open(&settings.database, &registry).await?;
+        let access = Access::new(store.clone());
+        let directory = Directory::new(store, registry);
+        let stop = stop_signal()?;
+        let (listener, address) = listen(settings.listen)?;
+        // Only now: a token that is shown once must not be lost to a port in use.
+        let bootstrap = access.bootstrap(config::bootstrap_token().as_deref(), now).await?;
+        if let Bootstrap::Made(token) = bootstrap {
+            say(first_token(token.reveal(), address))?;
+        }
+        say(format_args!("muster listening on http://{address}"))?;
+        Ok(http::serve(listener, http_settings(settings), directory, access, stop).await?)
+    }
+}
+
+/// Opens the socket, whose backlog holds connections until they are served, and says which port it got.
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Refused> {
+    TcpListener::bind(address)
+        .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
+        .map_err(|error| Refused(format!("cannot listen on {address}: {error}; choose another --listen")))
+}
+
+fn first_token(token: &str, address: SocketAddr) -> String {
+    format!(
+        "The first token of the tenant default, which is shown only now:\n{token}\n\
+         Try it:\n  curl -H 'Authorization: Bearer {token}' http://{address}/scim/v2/Users"
+    )
+}
+
+fn http_settings(settings: Settings) -> http::Settings {
+    http::Settings {
+        public_url: settings.public_url,
+        trust_forwarded: settings.trust_forwarded,
+        max_body: settings.max_body,
+        workers: settings.workers,
+    }
+}
+
+fn start_logging(format: LogFormat) -> Result<(), Refused> {
+    let filter = config::log_filter().unwrap_or_else(|| "info,actix_server=warn".to_owned());
+    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+        Refused(format!("the log filter {filter:?} is none: {error}; write info or debug"))
+    })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(false).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Ready when the process is asked to end.
+#[cfg(unix)]
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Refused> {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(poll_fn(move |cx| {
+        let told = terminate.poll_recv(cx).is_ready() || interrupt.poll_recv(cx).is_ready();
+        if told { Poll::Ready(()) } else { Poll::Pending }
+    }))
+}
+
+/// Ready when the process is asked to end.
+#[cfg(not(unix))]
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Refused> {
+    Ok(async {
+        // Without a handler the system ends the process by itself.
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

@@ -1,0 +1,92 @@
+//! A request's body: its size, its media type, its JSON (RFC 7644 §3.8).
+//!
+//! Invariant: never more than the limit is kept in memory, and a body that came in one piece is not copied.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::body::{BodyStream, MessageBody};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{Bytes, Payload};
+use serde_json::{Map, Value};
+
+use crate::http::json;
+use crate::scim::error::{ErrorKind, ScimError};
+
+/// How long a client may take to send a body.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Reads the JSON object of a request that must have one.
+///
+/// # Errors
+/// 413, 415, or `invalidSyntax`.
+pub(super) async fn object(
+    request: &HttpRequest,
+    payload: Payload,
+    limit: usize,
+) -> Result<Map<String, Value>, ScimError> {
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > limit as u64) {
+        return Err(too_large(limit));
+    }
+    let collected = actix_web::rt::time::timeout(PATIENCE, collect(payload, limit)).await;
+    let bytes = collected.unwrap_or_else(|_| {
+        Err(ScimError::syntax(format!("the body did not arrive within {} seconds", PATIENCE.as_secs())))
+    })?;
+    if !bytes.is_empty() {
+        check_media_type(request)?;
+    }
+    json::object(&bytes)
+}
+
+async fn collect(payload: Payload, limit: usize) -> Result<Bytes, ScimError> {
+    let mut stream = BodyStream::new(payload);
+    let mut next = async || match poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await {
+        None => Ok(None),
+        Some(Ok(piece)) => Ok(Some(piece)),
+        Some(Err(error)) => Err(ScimError::syntax(format!("the body broke off: {error}"))),
+    };
+    let Some(first) = next().await? else { return Ok(Bytes::new()) };
+    let mut whole = Vec::new();
+    let mut size = first.len();
+    while let Some(piece) = next().await? {
+        size += piece.len();
+        if size > limit {
+            return Err(too_large(limit));
+        }
+        if whole.is_empty() {
+            whole.extend_from_slice(&first);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    match whole.is_empty() {
+        _ if size > limit => Err(too_large(limit)),
+        true => Ok(first),
+        false => Ok(whole.into()),
+    }
+}
+
+fn too_large(limit: usize) -> ScimError {
+    ScimError::new(ErrorKind::PayloadTooLarge, format!("the body is larger than {limit} bytes"))
+}
+
+/// Both JSON media types are good, with any parameters; so is none (reading A40).
+fn check_media_type(request: &HttpRequest) -> Result<(), ScimError> {
+    let Some(header) = request.headers().get(CONTENT_TYPE) else { return Ok(()) };
+    let text = header.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let good = essence.is_empty() && header.is_empty()
+        || ["application/scim+json", "application/json"]
+            .iter()
+            .any(|good| essence.eq_ignore_ascii_case(good));
+    if good {
+        return Ok(());
+    }
+    Err(ScimError::new(
+        ErrorKind::UnsupportedMediaType,
+        "the body's Content-Type must be application/scim+json or application/json",
+    ))
+}

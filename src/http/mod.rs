@@ -1,0 +1,244 @@
+//! HTTP: every route on this page, and what all requests have in common (RFC 7644 §3).
+//!
+//! Invariant: a request takes one way: [`place`] finds where it goes, the caller is known before anything of
+//! a tenant is looked at, and every refusal is a SCIM Error message. The clock is read once.
+
+mod auth;
+mod base;
+mod body;
+mod error;
+mod exchange;
+mod json;
+mod query;
+mod scim;
+mod server;
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+
+use crate::access::Access;
+use crate::context::Context;
+use crate::directory::Directory;
+use crate::http::error::Failure;
+use crate::http::exchange::Trail;
+use crate::http::scim::{Call, discovery, resources};
+use crate::scim::error::{ErrorKind, ScimError};
+use crate::scim::registry::{Registry, ResourceType};
+
+pub(crate) use error::with_causes;
+pub use server::serve;
+
+/// What the HTTP side needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Scheme, host and perhaps path that clients see, without a slash at the end.
+    pub public_url: Option<String>,
+    /// Whether `X-Forwarded-Proto`, `-Host` and `-Prefix` count.
+    pub trust_forwarded: bool,
+    /// The largest request body, in bytes.
+    pub max_body: usize,
+    /// The number of worker threads; one a processor where it is not set.
+    pub workers: Option<usize>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { public_url: None, trust_forwarded: false, max_body: 4 << 20, workers: None }
+    }
+}
+
+/// What every worker shares.
+#[derive(Clone)]
+struct App {
+    directory: Directory,
+    access: Access,
+    settings: Arc<Settings>,
+}
+
+/// The places of the server; what is captured from the path stands in [`Target`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Health,
+    Ready,
+    Configuration,
+    Types,
+    OneType,
+    Schemas,
+    OneSchema,
+    Root,
+    RootSearch,
+    Resources,
+    Search,
+    Resource,
+    Bulk,
+    Me,
+    Nothing,
+}
+
+/// One row of the table of routes.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    place: Place,
+    /// The path; those of SCIM stand under `/scim/v2` and `/scim`.
+    pub template: &'static str,
+    /// The methods.
+    pub allow: &'static str,
+    /// Whether it is answered without a token.
+    pub open: bool,
+}
+
+const fn open(place: Place, template: &'static str, allow: &'static str) -> Route {
+    Route { place, template, allow, open: true }
+}
+
+const fn closed(place: Place, template: &'static str, allow: &'static str) -> Route {
+    Route { place, template, allow, open: false }
+}
+
+/// Every route.
+pub const ROUTES: [Route; 14] = [
+    open(Place::Health, "/healthz", "GET, HEAD, OPTIONS"),
+    open(Place::Ready, "/readyz", "GET, HEAD, OPTIONS"),
+    open(Place::Configuration, "/ServiceProviderConfig", "GET, HEAD, OPTIONS"),
+    open(Place::Types, "/ResourceTypes", "GET, HEAD, OPTIONS"),
+    open(Place::OneType, "/ResourceTypes/{name}", "GET, HEAD, OPTIONS"),
+    open(Place::Schemas, "/Schemas", "GET, HEAD, OPTIONS"),
+    open(Place::OneSchema, "/Schemas/{urn}", "GET, HEAD, OPTIONS"),
+    closed(Place::Root, "/", "GET, HEAD, OPTIONS"),
+    closed(Place::RootSearch, "/.search", "POST, OPTIONS"),
+    closed(Place::Resources, "/{type}", "GET, HEAD, POST, OPTIONS"),
+    closed(Place::Search, "/{type}/.search", "POST, OPTIONS"),
+    closed(Place::Resource, "/{type}/{id}", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+    closed(Place::Bulk, "/Bulk", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+    closed(Place::Me, "/Me", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+];
+
+/// The route of what is under SCIM's base and is nothing: it too asks for a token first.
+const NOTHING: Route = closed(Place::Nothing, "unknown", "");
+
+/// Where a path leads.
+#[derive(Debug)]
+struct Target {
+    route: Route,
+    /// The base that the request came by: `/scim/v2`, `/scim`, or nothing.
+    mount: &'static str,
+    /// `{type}`.
+    kind: Option<Arc<ResourceType>>,
+    /// `{id}`, `{name}` or `{urn}`, decoded.
+    name: String,
+}
+
+/// Finds where a path leads. Doubled slashes and one at the end do not matter.
+fn target(path: &str, registry: &Registry) -> Result<Target, ScimError> {
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let (mount, rest) = match segments.as_slice() {
+        ["scim", "v2", rest @ ..] => ("/scim/v2", rest),
+        ["scim", version, ..] if is_version(version) => {
+            let detail = format!("version {version} of SCIM is not served; v2 is");
+            return Err(ScimError::new(ErrorKind::InvalidVers, detail));
+        }
+        ["scim", rest @ ..] => ("/scim", rest),
+        rest => ("", rest),
+    };
+    let (place, endpoint, name) = place(mount, rest);
+    let kind = registry.type_at(endpoint).cloned();
+    let name = query::decode(name, false).filter(|name| !name.contains(char::is_control));
+    let route = match (ROUTES.iter().find(|route| route.place == place), &name) {
+        (Some(_), _) if !endpoint.is_empty() && kind.is_none() => NOTHING,
+        (Some(route), Some(_)) => *route,
+        _ if mount.is_empty() => return Err(nothing_here()),
+        _ => NOTHING,
+    };
+    Ok(Target { route, mount, kind, name: name.unwrap_or_default() })
+}
+
+/// The place, the `{type}` and the other captured segment of a path behind its mount.
+fn place<'a>(mount: &str, rest: &[&'a str]) -> (Place, &'a str, &'a str) {
+    match *rest {
+        ["healthz"] if mount.is_empty() => (Place::Health, "", ""),
+        ["readyz"] if mount.is_empty() => (Place::Ready, "", ""),
+        _ if mount.is_empty() => (Place::Nothing, "", ""),
+        [] => (Place::Root, "", ""),
+        ["ServiceProviderConfig"] => (Place::Configuration, "", ""),
+        ["ResourceTypes"] => (Place::Types, "", ""),
+        ["ResourceTypes", name] => (Place::OneType, "", name),
+        ["Schemas"] => (Place::Schemas, "", ""),
+        ["Schemas", urn] => (Place::OneSchema, "", urn),
+        [".search"] => (Place::RootSearch, "", ""),
+        ["Bulk"] => (Place::Bulk, "", ""),
+        ["Me", ..] => (Place::Me, "", ""),
+        [kind] => (Place::Resources, kind, ""),
+        [kind, ".search"] => (Place::Search, kind, ""),
+        [kind, id] => (Place::Resource, kind, id),
+        _ => (Place::Nothing, "", ""),
+    }
+}
+
+fn is_version(segment: &str) -> bool {
+    segment.strip_prefix('v').is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    })
+}
+
+fn nothing_here() -> ScimError {
+    ScimError::new(ErrorKind::NotFound, "there is nothing at this path; SCIM is at /scim/v2")
+}
+
+/// Answers a request that came in at `now`, and leaves in `trail` what the log shall show.
+async fn answer(
+    app: &App,
+    request: &HttpRequest,
+    payload: Payload,
+    now: DateTime<Utc>,
+    trail: &mut Trail,
+) -> Result<HttpResponse, Failure> {
+    let target = target(request.path(), app.directory.registry())?;
+    let Route { place, template, allow, open } = target.route;
+    trail.route = template;
+    if *request.method() == Method::OPTIONS && !allow.is_empty() {
+        return Ok(HttpResponse::NoContent().insert_header(("allow", allow)).finish());
+    }
+    let caller = match open {
+        true => None,
+        false => Some(app.access.authenticate(auth::bearer(request), now).await?),
+    };
+    if let Some(caller) = &caller {
+        trail.tenant.clone_from(&caller.tenant_name);
+        trail.client.clone_from(&caller.client_name);
+    }
+    if place == Place::Nothing {
+        return Err(nothing_here().into());
+    }
+    let method = request.method().as_str();
+    if !allow.split(", ").any(|allowed| allowed == method) {
+        let endpoint = target.kind.as_ref().map_or("", |kind| &kind.endpoint);
+        return Err(Failure::method(method, &template.replace("{type}", endpoint), allow));
+    }
+    let Some(caller) = caller else { return open_place(app, request, &target).await };
+    let context = Context { caller, now, request: trail.request_id.clone() };
+    let base = base::base(request, &app.settings, target.mount)?;
+    let mut call = Call { app, request, context: &context, base: &base, trail };
+    call.check_accept()?;
+    let Some(kind) = &target.kind else { return call.without_type(place, payload).await };
+    match (place, request.method()) {
+        (Place::Search, _) => resources::search(&mut call, std::slice::from_ref(kind), payload).await,
+        (Place::Resources, &Method::POST) => resources::create(&mut call, kind, payload).await,
+        (Place::Resources, _) => resources::list(&mut call, std::slice::from_ref(kind)).await,
+        (_, &Method::PUT) => resources::replace(&mut call, kind, &target.name, payload).await,
+        (_, &Method::PATCH) => resources::patch(&mut call, kind, &target.name, payload).await,
+        (_, &Method::DELETE) => resources::delete(&mut call, kind, &target.name).await,
+        _ => resources::get(&mut call, kind, &target.name).await,
+    }
+}
+
+async fn open_place(app: &App, request: &HttpRequest, target: &Target) -> Result<HttpResponse, Failure> {
+    match target.route.place {
+        Place::Health => Ok(server::healthy()),
+        Place::Ready => server::ready(&app.access).await,
+        place => discovery::answer(app, request, target, place),
+    }
+}

@@ -1,0 +1,98 @@
+//! What the server is: its configuration, resource types and schemas (RFC 7644 §4, RFC 7643 §5–§7).
+//!
+//! Invariant: a document shows only attributes that its schema under `schemas/` declares; nobody needs a
+//! token to read it (reading A32).
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Map, Value, json};
+
+use crate::http::error::{Failure, SCIM_JSON};
+use crate::http::{App, Place, Target, base};
+use crate::scim::error::{ErrorKind, ScimError};
+use crate::scim::listing::MAX_COUNT;
+use crate::scim::registry::ResourceType;
+use crate::scim::schema::Schema;
+use crate::scim::urn;
+
+/// Answers a GET on one of the discovery endpoints.
+pub(in crate::http) fn answer(
+    app: &App,
+    request: &HttpRequest,
+    target: &Target,
+    place: Place,
+) -> Result<HttpResponse, Failure> {
+    let mut names = request.query_string().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    if names.any(|name| name == "filter") {
+        let detail = "schemas, resource types and the configuration cannot be filtered (RFC 7644 §4)";
+        return Err(ScimError::new(ErrorKind::Forbidden, detail).into());
+    }
+    let base = base::base(request, &app.settings, target.mount)?;
+    let registry = app.directory.registry();
+    let name = &target.name;
+    let document = match place {
+        Place::Configuration => configuration(app.settings.max_body, &base),
+        Place::Types => list(registry.types().iter().map(|kind| resource_type(kind, &base))),
+        Place::Schemas => list(registry.schemas().iter().map(|schema| one_schema(schema, &base))),
+        Place::OneType => match registry.type_named(name) {
+            Some(kind) => resource_type(kind, &base),
+            None => return Err(unknown("resource type", name)),
+        },
+        _ => match registry.schema(name) {
+            Some(schema) => one_schema(schema, &base),
+            None => return Err(unknown("schema", name)),
+        },
+    };
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, SCIM_JSON)).body(document.to_string()))
+}
+
+fn unknown(what: &str, name: &str) -> Failure {
+    ScimError::new(ErrorKind::NotFound, format!("there is no {what} {name}")).into()
+}
+
+fn resource_type(kind: &ResourceType, base: &str) -> Value {
+    with_meta(kind.to_json(), "ResourceType", format!("{base}/ResourceTypes/{}", kind.name))
+}
+
+fn one_schema(schema: &Schema, base: &str) -> Value {
+    with_meta(schema.to_json(), "Schema", format!("{base}/Schemas/{}", schema.id))
+}
+
+fn with_meta(mut document: Map<String, Value>, kind: &str, location: String) -> Value {
+    document.insert("meta".into(), json!({"resourceType": kind, "location": location}));
+    Value::Object(document)
+}
+
+fn list(documents: impl Iterator<Item = Value>) -> Value {
+    let documents: Vec<Value> = documents.collect();
+    json!({
+        "schemas": [urn::LIST_RESPONSE],
+        "totalResults": documents.len(),
+        "startIndex": 1,
+        "itemsPerPage": documents.len(),
+        "Resources": documents,
+    })
+}
+
+fn configuration(max_body: usize, base: &str) -> Value {
+    json!({
+        "schemas": [urn::SERVICE_PROVIDER_CONFIG],
+        "patch": {"supported": true},
+        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": max_body},
+        "filter": {"supported": true, "maxResults": MAX_COUNT},
+        "changePassword": {"supported": true},
+        "sort": {"supported": true},
+        "etag": {"supported": true},
+        "authenticationSchemes": [{
+            "type": "oauthbearertoken",
+            "name": "OAuth Bearer Token",
+            "description": "A token that `muster token create` prints, in the Authorization header.",
+            "specUri": "https://www.rfc-editor.org/info/rfc6750",
+            "primary": true,
+        }],
+        "meta": {
+            "resourceType": "ServiceProviderConfig",
+            "location": format!("{base}/ServiceProviderConfig"),
+        },
+    })
+}

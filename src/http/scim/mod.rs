@@ -1,0 +1,173 @@
+//! SCIM requests whose caller is known (RFC 7644 §3).
+//!
+//! Invariant: quirks are applied here and nowhere else, and each that fires is in the log line. What goes
+//! down to the directory is SCIM; what comes back is only rendered.
+
+pub(super) mod discovery;
+pub(super) mod resources;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use actix_web::http::header::{ACCEPT, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Map, Value};
+
+use crate::context::Context;
+use crate::http::error::Failure;
+use crate::http::exchange::Trail;
+use crate::http::{App, Place, body};
+use crate::quirks::{self, Profile};
+use crate::scim::error::{ErrorKind, ScimError};
+use crate::scim::registry::ResourceType;
+use crate::scim::version::Condition;
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// A request with all that is known about it.
+pub(super) struct Call<'a> {
+    pub(super) app: &'a App,
+    pub(super) request: &'a HttpRequest,
+    pub(super) context: &'a Context,
+    /// The base of the URLs in the answer.
+    pub(super) base: &'a str,
+    pub(super) trail: &'a mut Trail,
+}
+
+impl Call<'_> {
+    /// Answers at the places that belong to no resource type.
+    pub(super) async fn without_type(
+        &mut self,
+        place: Place,
+        payload: Payload,
+    ) -> Result<HttpResponse, Failure> {
+        let missing = |feature: &str| {
+            Err(ScimError::new(ErrorKind::NotImplemented, format!("{feature} is not supported")).into())
+        };
+        let app = self.app;
+        let kinds = app.directory.registry().types();
+        match place {
+            Place::Root => resources::list(self, kinds).await,
+            Place::RootSearch => resources::search(self, kinds, payload).await,
+            Place::Bulk => missing("/Bulk"),
+            _ => missing("/Me"),
+        }
+    }
+
+    /// Whether the client takes what is sent, for tenants that want it refused otherwise (reading A40).
+    pub(super) fn check_accept(&self) -> Result<(), ScimError> {
+        if !self.profile().policy.refuse_unacceptable || self.admits_json() {
+            return Ok(());
+        }
+        Err(ScimError::new(
+            ErrorKind::NotAcceptable,
+            "answers are application/scim+json; Accept must admit that",
+        ))
+    }
+
+    fn admits_json(&self) -> bool {
+        let headers: Vec<&str> =
+            self.request.headers().get_all(ACCEPT).filter_map(|h| h.to_str().ok()).collect();
+        headers.is_empty() || headers.iter().flat_map(|header| header.split(',')).any(admits_json)
+    }
+
+    /// Whether the client wants no body where it can do without (RFC 7240 §4.2).
+    fn prefers_minimal(&self) -> bool {
+        let preferences = self.list(PREFER).unwrap_or_default();
+        preferences
+            .split([',', ';'])
+            .any(|preference| preference.trim().eq_ignore_ascii_case("return=minimal"))
+    }
+
+    /// Refuses clients that may only read.
+    fn check_may_write(&self) -> Result<(), ScimError> {
+        if self.context.caller.scopes.write {
+            return Ok(());
+        }
+        Err(ScimError::new(ErrorKind::Forbidden, "the token may only read"))
+    }
+
+    fn profile(&self) -> &Profile {
+        &self.context.caller.profile
+    }
+
+    async fn body(&self, payload: Payload) -> Result<Map<String, Value>, ScimError> {
+        body::object(self.request, payload, self.app.settings.max_body).await
+    }
+
+    /// The body of a POST or PUT, in SCIM.
+    async fn resource(
+        &mut self,
+        kind: &ResourceType,
+        payload: Payload,
+    ) -> Result<Map<String, Value>, ScimError> {
+        let mut body = self.body(payload).await?;
+        let fired = quirks::rewrite_resource(self.profile(), kind, &mut body);
+        self.trail.quirks.extend(fired);
+        Ok(body)
+    }
+
+    /// The body of a PATCH, in SCIM.
+    async fn patch(
+        &mut self,
+        kind: &ResourceType,
+        payload: Payload,
+    ) -> Result<Map<String, Value>, ScimError> {
+        let mut body = self.body(payload).await?;
+        let fired = quirks::rewrite_patch(self.profile(), kind, &mut body);
+        self.trail.quirks.extend(fired);
+        Ok(body)
+    }
+
+    /// A filter, in SCIM.
+    fn filter(&mut self, kinds: &[Arc<ResourceType>], filter: Option<String>) -> Option<String> {
+        let filter = filter?;
+        let (rewritten, fired) = quirks::rewrite_filter(self.profile(), kinds, &filter);
+        let rewritten = match rewritten {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(text) => Some(text),
+        };
+        self.trail.quirks.extend(fired);
+        Some(rewritten.unwrap_or(filter))
+    }
+
+    /// The preconditions in the request's headers.
+    fn condition(&self) -> Condition {
+        Condition::from_headers(self.list(IF_MATCH).as_deref(), self.list(IF_NONE_MATCH).as_deref())
+    }
+
+    /// A header that is a list, wherever it was broken into lines.
+    fn list(&self, name: HeaderName) -> Option<Cow<'_, str>> {
+        let mut lines = self.request.headers().get_all(name).map(|line| line.to_str().unwrap_or_default());
+        let first = lines.next()?;
+        Some(lines.fold(Cow::Borrowed(first), |list, line| Cow::Owned(format!("{list}, {line}"))))
+    }
+}
+
+/// Whether an element of `Accept` admits the one media type that is sent, or plain JSON, which it is.
+fn admits_json(element: &str) -> bool {
+    let mut parts = element.split(';').map(str::trim);
+    let range = parts.next().unwrap_or_default();
+    let ranges = ["*/*", "application/*", "application/json", "application/scim+json"];
+    let quality =
+        parts.find_map(|parameter| parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")));
+    ranges.iter().any(|good| range.eq_ignore_ascii_case(good))
+        && quality.is_none_or(|quality| quality.parse::<f32>().is_ok_and(|quality| quality > 0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_admitted_by_its_names_and_by_wildcards_unless_its_quality_is_zero() {
+        for good in ["*/*", "application/*;q=0.1", "application/JSON", "application/scim+json; charset=utf-8"]
+        {
+            assert!(admits_json(good), "{good}");
+        }
+        for bad in ["", "text/html", "application/json;q=0", "*/*; q=0.0", "application/xml;q=1"] {
+            assert!(!admits_json(bad), "{bad}");
+        }
+    }
+}

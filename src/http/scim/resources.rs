@@ -1,0 +1,179 @@
+//! Requests on resources: query, create, retrieve, replace, patch, delete (RFC 7644 §3.3–§3.6, §3.14).
+//!
+//! Invariant: bodies are written once, from the bytes that the directory renders.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use actix_web::web::Payload;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde_json::Value;
+
+use crate::directory::{Entry, Listing};
+use crate::http::error::{Failure, SCIM_JSON};
+use crate::http::query::Query;
+use crate::http::scim::Call;
+use crate::scim::error::{ErrorKind, ScimError};
+use crate::scim::filter::Filter;
+use crate::scim::listing::ListQuery;
+use crate::scim::projection::Projection;
+use crate::scim::registry::ResourceType;
+use crate::scim::urn;
+
+type Kinds = [Arc<ResourceType>];
+
+/// GET on a type, or on the root for all types.
+pub(in crate::http) async fn list(call: &mut Call<'_>, kinds: &Kinds) -> Result<HttpResponse, Failure> {
+    let query = Query::parse(call.request.query_string())?;
+    let projection = query.projection()?;
+    answer_query(call, kinds, query.into_list_query(), &projection).await
+}
+
+/// POST on `.search`: the same, asked in the body (RFC 7644 §3.4.3).
+pub(in crate::http) async fn search(
+    call: &mut Call<'_>,
+    kinds: &Kinds,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    let body = call.body(payload).await?;
+    let (query, projection) = ListQuery::from_search_request(&body)?;
+    answer_query(call, kinds, query, &projection).await
+}
+
+async fn answer_query(
+    call: &mut Call<'_>,
+    kinds: &Kinds,
+    query: ListQuery,
+    projection: &Projection,
+) -> Result<HttpResponse, Failure> {
+    let query = ListQuery { filter: call.filter(kinds, query.filter), ..query };
+    let listing = call.app.directory.list(call.context, kinds, &query, projection).await?;
+    Ok(list_response(&listing, call.base, projection))
+}
+
+/// POST on a type.
+pub(in crate::http) async fn create(
+    call: &mut Call<'_>,
+    kind: &Arc<ResourceType>,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    call.check_may_write()?;
+    let projection = Query::parse(call.request.query_string())?.projection()?;
+    let body = call.resource(kind, payload).await?;
+    let entry = call.app.directory.create(call.context, kind, body, &projection).await?;
+    let location = entry.location(call.base);
+    let mut response = HttpResponse::Created();
+    response.insert_header((LOCATION, location));
+    Ok(with_entry(&mut response, &entry, call.base, &projection))
+}
+
+/// GET or HEAD on a resource. With a filter it is a query over this one resource (reading A41).
+pub(in crate::http) async fn get(
+    call: &mut Call<'_>,
+    kind: &Arc<ResourceType>,
+    id: &str,
+) -> Result<HttpResponse, Failure> {
+    let query = Query::parse(call.request.query_string())?;
+    let projection = query.projection()?;
+    if query.filter.is_some() {
+        let kinds = std::slice::from_ref(kind);
+        let filter = call.filter(kinds, query.filter);
+        let filter = filter.map(|filter| only(id, &filter, kind)).transpose()?;
+        return answer_query(call, kinds, ListQuery { filter, ..ListQuery::default() }, &projection).await;
+    }
+    let entry = call.app.directory.get(call.context, kind, id, &projection).await?;
+    let condition = call.condition();
+    if condition.is_not_modified(entry.version()) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, entry.etag())).finish());
+    }
+    if !condition.allows_write(entry.version()) {
+        let detail = format!("the resource is at version {}", entry.etag());
+        return Err(ScimError::new(ErrorKind::PreconditionFailed, detail).into());
+    }
+    Ok(with_entry(&mut HttpResponse::Ok(), &entry, call.base, &projection))
+}
+
+/// The filter, for one resource. It is parsed by itself first, so that its parentheses are its own.
+fn only(id: &str, filter: &str, kind: &ResourceType) -> Result<String, ScimError> {
+    Filter::parse(filter, kind)?;
+    Ok(format!("id eq {} and ({filter})", Value::from(id)))
+}
+
+/// PUT on a resource.
+pub(in crate::http) async fn replace(
+    call: &mut Call<'_>,
+    kind: &Arc<ResourceType>,
+    id: &str,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    call.check_may_write()?;
+    let projection = Query::parse(call.request.query_string())?.projection()?;
+    let body = call.resource(kind, payload).await?;
+    let entry =
+        call.app.directory.replace(call.context, kind, id, &call.condition(), body, &projection).await?;
+    Ok(with_entry(&mut HttpResponse::Ok(), &entry, call.base, &projection))
+}
+
+/// PATCH on a resource. The answer has a body unless it is not wanted (reading A9) or would be a large group.
+pub(in crate::http) async fn patch(
+    call: &mut Call<'_>,
+    kind: &Arc<ResourceType>,
+    id: &str,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    call.check_may_write()?;
+    let query = Query::parse(call.request.query_string())?;
+    let projection = query.projection()?;
+    let body = call.patch(kind, payload).await?;
+    let entry =
+        call.app.directory.patch(call.context, kind, id, &call.condition(), body, &projection).await?;
+    let is_brief = (call.profile().policy.patch_no_content || call.prefers_minimal()) && !query.projects();
+    if is_brief || entry.has_too_many_members() {
+        return Ok(HttpResponse::NoContent().insert_header((ETAG, entry.etag())).finish());
+    }
+    Ok(with_entry(&mut HttpResponse::Ok(), &entry, call.base, &projection))
+}
+
+/// DELETE on a resource.
+pub(in crate::http) async fn delete(
+    call: &mut Call<'_>,
+    kind: &Arc<ResourceType>,
+    id: &str,
+) -> Result<HttpResponse, Failure> {
+    call.check_may_write()?;
+    call.app.directory.delete(call.context, kind, id, &call.condition()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn with_entry(
+    response: &mut HttpResponseBuilder,
+    entry: &Entry,
+    base: &str,
+    projection: &Projection,
+) -> HttpResponse {
+    response.insert_header((CONTENT_TYPE, SCIM_JSON)).insert_header((ETAG, entry.etag()));
+    response.body(entry.render(base, projection))
+}
+
+/// The ListResponse of RFC 7644 §3.4.2, written around the bytes of its resources.
+fn list_response(listing: &Listing, base: &str, projection: &Projection) -> HttpResponse {
+    let resources: Vec<Vec<u8>> =
+        listing.entries.iter().map(|entry| entry.render(base, projection)).collect();
+    let mut body = format!(
+        r#"{{"schemas":["{}"],"totalResults":{},"startIndex":{},"itemsPerPage":{},"Resources":["#,
+        urn::LIST_RESPONSE,
+        listing.total,
+        listing.start_index,
+        resources.len(),
+    )
+    .into_bytes();
+    body.reserve(resources.iter().map(|resource| resource.len() + 1).sum::<usize>() + 2);
+    for (index, resource) in resources.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(resource);
+    }
+    body.extend_from_slice(b"]}");
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, SCIM_JSON)).body(body)
+}

@@ -1,0 +1,95 @@
+//! `muster tenant` and `muster token`.
+
+use crate::program::Home;
+
+#[test]
+fn help_shows_commands_and_examples() {
+    let home = Home::new();
+    let help = home.run("--help").done();
+    for part in ["serve", "tenant", "token", "muster token create --tenant acme"] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+    for (command, part) in [
+        ("serve --help", "MUSTER_BOOTSTRAP_TOKEN"),
+        ("tenant create --help", "muster tenant create acme --set"),
+        ("token create --help", "--expires 90d"),
+        ("token revoke --help", "muster token revoke 7"),
+    ] {
+        let help = home.run(command).done();
+        assert!(help.contains(part), "{command}: {help}");
+    }
+    assert!(home.run("--version").done().starts_with("muster "));
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_a_refusal() {
+    let home = Home::new();
+    for usage in [
+        "",
+        "nonsense",
+        "token create",
+        "token create --tenant a --expires soon",
+        "token create --tenant a --scope x",
+        "tenant set acme",
+    ] {
+        let ended = home.run(usage);
+        assert_eq!(ended.code, Some(2), "{usage}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_tenant_is_made_listed_changed_and_deleted() {
+    let home = Home::new();
+    assert!(
+        home.run("tenant create acme --set unique-group-names=on")
+            .done()
+            .contains("muster token create --tenant acme")
+    );
+    let list = home.run("tenant list").done();
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(lines[0].starts_with("NAME") && lines[1].starts_with("default"), "{list}");
+    assert!(lines[2].starts_with("acme") && lines[2].ends_with("unique-group-names=on"), "{list}");
+
+    let set = home.run("tenant set acme unique-group-names=off patch-no-content=on").done();
+    assert_eq!(set, "acme: patch-no-content=on unique-group-names=off\n");
+
+    assert!(home.run("tenant create acme").refused().contains("choose another name"));
+    assert!(home.run("tenant create a/b").refused().contains("letters"));
+    assert!(home.run("tenant set acme unique-names=on").refused().contains("unique-group-names"));
+    assert!(
+        home.run("tenant set nobody patch-no-content=on").refused().contains("muster tenant create nobody")
+    );
+    assert!(home.run("tenant delete acme").refused().contains("--yes"));
+    assert!(home.run("tenant delete default --yes").refused().contains("stays"));
+    home.run("tenant delete acme --yes").done();
+    assert!(!home.run("tenant list").done().contains("acme"));
+}
+
+#[test]
+fn a_token_is_printed_once_and_works_until_it_is_revoked() {
+    let home = Home::new();
+    home.run("tenant create acme").done();
+    let token = home.run("token create --tenant acme --name okta --expires 90d").done();
+    let token = token.trim_end().to_owned();
+    assert!(token.starts_with("muster_2_") && token.len() == "muster_2_".len() + 43, "{token}");
+    let reader =
+        home.run("token create --tenant acme --scope scim:read --profile strict --expires never").done();
+
+    let list = home.run("token list --tenant acme").done();
+    let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[1][..5], ["acme", "1", "okta", "default", "scim"], "{list}");
+    assert_eq!(lines[2][2..5], ["client", "strict", "scim:read"], "{list}");
+    assert_eq!((lines[1][7], lines[2][6], lines[2][7]), ("live", "never", "live"), "{list}");
+    assert!(!list.contains(&token[9..]));
+
+    let server = home.serve("", &[]);
+    assert_eq!((server.users(&token), server.users(reader.trim())), (200, 200));
+    home.run("token revoke 1 --tenant acme").done();
+    assert_eq!((server.users(&token), server.users(reader.trim())), (401, 200), "beside the running server");
+    assert!(home.run("token revoke 1 --tenant acme").refused().contains("muster token list"));
+    assert!(home.run("token revoke 9 --tenant acme").refused().contains("muster token list"));
+    assert!(home.run("token list").done().contains("revoked"));
+    home.run("tenant delete acme --yes").done();
+    assert_eq!(server.users(reader.trim()), 401);
+    assert_eq!(server.stop().code, Some(0));
+}

@@ -1,0 +1,146 @@
+//! The binary in a directory of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::kit::{Answer, exchange};
+
+/// A working directory for the program. No setting of the test's own environment gets in.
+pub(crate) struct Home {
+    directory: TempDir,
+}
+
+/// What a command that ended left behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ended {
+    /// Checks that it did what it was asked, and returns what it said.
+    #[track_caller]
+    pub(crate) fn done(self) -> String {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{self:?}");
+        self.stdout
+    }
+
+    /// Checks that it refused with one sentence, and returns that.
+    #[track_caller]
+    pub(crate) fn refused(self) -> String {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        self.stderr
+    }
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { directory: TempDir::new().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    /// The program with these arguments, to be run here.
+    pub(crate) fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+        command.args(arguments.split_whitespace()).current_dir(self.path()).env_clear();
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, arguments: &str) -> Ended {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Starts a server and waits until it says that it listens.
+    pub(crate) fn serve(&self, arguments: &str, environment: &[(&str, &str)]) -> Server {
+        let mut command = self.command(&format!("serve --workers 1 --listen 127.0.0.1:0 {arguments}"));
+        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut before = String::new();
+        for line in BufReader::new(child.stdout.as_mut().unwrap()).lines() {
+            let line = line.unwrap();
+            if let Some(address) = line.strip_prefix("muster listening on http://") {
+                let address = address.parse().unwrap();
+                return Server { child, address, before };
+            }
+            before.push_str(&line);
+            before.push('\n');
+        }
+        panic!("not listening: {:?}", Ended::from(child.wait_with_output().unwrap()));
+    }
+}
+
+/// A server that runs.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    /// What it said before it listened.
+    pub(crate) before: String,
+}
+
+impl Server {
+    /// A request with a token and without a body.
+    pub(crate) fn request(&self, method: &str, target: &str, token: &str) -> Answer {
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: a\r\n\
+             Authorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        );
+        exchange(self.address, head.as_bytes())
+    }
+
+    /// The status of a list of users.
+    pub(crate) fn users(&self, token: &str) -> u16 {
+        self.request("GET", "/scim/v2/Users", token).status
+    }
+
+    /// Sends a signal, as in `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn ended(mut self) -> Ended {
+        let code = self.child.wait().unwrap().code();
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        Ended { code, stdout, stderr }
+    }
+
+    /// Asks it to stop and waits for that.
+    pub(crate) fn stop(self) -> Ended {
+        self.signal("TERM");
+        self.ended()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended unless the test failed half-way.
+        let _ = self.child.kill();
+    }
+}

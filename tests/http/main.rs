@@ -1,0 +1,18 @@
+//! The HTTP side as clients see it: a real server, real sockets, a real database.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test may fail loudly"
+)]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+
+mod access;
+mod bodies;
+mod discovery;
+mod resources;
+mod wire;

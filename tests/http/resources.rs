@@ -1,0 +1,154 @@
+//! What each kind of request on resources is answered with.
+
+use muster::id::TenantId;
+use serde_json::{Value, json};
+
+use crate::kit::{App, user};
+
+const SEARCH: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
+
+#[test]
+fn a_resource_is_made_with_a_location_a_tag_and_a_body() {
+    let app = App::start();
+    let made = app.post("/Users", &user("ann"));
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(made.header("content-type"), Some("application/scim+json"));
+    let body = made.json();
+    assert_eq!(made.header("location"), body["meta"]["location"].as_str());
+    assert_eq!(made.header("etag"), body["meta"]["version"].as_str());
+    let id = body["id"].as_str().unwrap();
+    let got = app.get(&format!("/Users/{id}"));
+    assert_eq!((got.status, got.header("etag"), got.json()), (200, made.header("etag"), body));
+    assert_eq!(got.header("location"), None);
+}
+
+#[test]
+fn writes_are_answered_with_the_new_tag() {
+    let app = App::start();
+    let path = format!("/Users/{}", app.new_user("ann"));
+    let first = app.get(&path).header("etag").unwrap().to_owned();
+    let put = app.put(&path, &json!({"schemas": user("")["schemas"], "userName": "ann", "title": "x"}));
+    assert_eq!((put.status, put.header("etag")), (200, put.json()["meta"]["version"].as_str()));
+    assert_ne!(put.header("etag"), Some(first.as_str()));
+    let patch = app.patch(&path, &json!([{"op": "replace", "path": "title", "value": "y"}]));
+    assert_eq!((patch.status, patch.json()["title"].as_str()), (200, Some("y")));
+    assert_ne!(patch.header("etag"), put.header("etag"));
+    let deleted = app.delete(&path);
+    assert_eq!((deleted.status, deleted.body.as_str(), deleted.header("etag")), (204, "", None));
+    for method in ["GET", "DELETE"] {
+        app.scim(method, &path).send().error(404, None);
+    }
+}
+
+#[test]
+fn a_tag_saves_a_transfer_and_stops_a_lost_update() {
+    let app = App::start();
+    let path = format!("/Users/{}", app.new_user("ann"));
+    let tag = app.get(&path).header("etag").unwrap().to_owned();
+    for header in [tag.as_str(), "*", &format!("\"none\", {tag}")] {
+        let cached = app.scim("GET", &path).header("If-None-Match", header).send();
+        assert_eq!(
+            (cached.status, cached.body.as_str(), cached.header("etag")),
+            (304, "", Some(tag.as_str()))
+        );
+    }
+    let two_lines =
+        app.scim("GET", &path).header("If-None-Match", "\"none\"").header("If-None-Match", &tag).send();
+    assert_eq!(two_lines.status, 304);
+    assert_eq!(app.scim("GET", &path).header("If-None-Match", "W/\"none\"").send().status, 200);
+    app.scim("GET", &path).header("If-Match", "W/\"none\"").send().error(412, None);
+    for method in ["PUT", "PATCH", "DELETE"] {
+        let body = match method {
+            "PATCH" => json!({
+                "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+                "Operations": [{"op": "replace", "path": "title", "value": method}],
+            }),
+            _ => user("ann"),
+        };
+        let request = app.scim(method, &path).json(&body);
+        request.clone().header("If-Match", "W/\"none\"").send().error(412, None);
+        let tag = app.get(&path).header("etag").unwrap().to_owned();
+        assert!(request.header("If-Match", &tag).send().status < 300, "{method}");
+    }
+    app.scim("GET", &path).header("If-None-Match", "*").send().error(404, None);
+}
+
+#[test]
+fn a_patch_is_answered_without_a_body_where_tenant_or_client_want_it_so() {
+    let app = App::start();
+    let path = format!("/Users/{}", app.new_user("ann"));
+    let operations = json!([{"op": "replace", "path": "title", "value": "x"}]);
+    let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
+    let request = app.scim("PATCH", &path).json(&json!({"schemas": schemas, "Operations": operations}));
+    assert_eq!(request.clone().header("Prefer", "respond-async, return=minimal").send().status, 204);
+    assert_eq!(request.header("Prefer", "return=representation").send().status, 200);
+    app.set_policies(TenantId::DEFAULT, &["patch-no-content=on"]);
+    let brief = app.patch(&path, &operations);
+    assert_eq!((brief.status, brief.body.as_str()), (204, ""));
+    assert_eq!(brief.header("etag"), app.get(&path).header("etag"));
+    let asked = app.patch(&format!("{path}?attributes=title"), &operations);
+    assert_eq!((asked.status, &asked.json()["title"]), (200, &json!("x")));
+    assert_eq!(asked.json().get("userName"), None);
+}
+
+#[test]
+fn a_list_is_a_list_response_and_so_is_a_search() {
+    let app = App::start();
+    for name in ["ann", "bob", "cid"] {
+        app.new_user(name);
+    }
+    let page = app.get("/Users?count=2&sortBy=userName&startIndex=2").json();
+    assert_eq!(page["schemas"], json!(["urn:ietf:params:scim:api:messages:2.0:ListResponse"]));
+    let numbers = [&page["totalResults"], &page["startIndex"], &page["itemsPerPage"]];
+    assert_eq!(numbers, [&json!(3), &json!(2), &json!(2)]);
+    let names: Vec<&Value> =
+        page["Resources"].as_array().unwrap().iter().map(|user| &user["userName"]).collect();
+    assert_eq!(names, [&json!("bob"), &json!("cid")]);
+    for path in ["/.search", "/Users/.search"] {
+        let body = json!({"schemas": [SEARCH], "count": 2, "sortBy": "userName", "startIndex": 2});
+        let found = app.post(path, &body);
+        assert_eq!((found.status, found.json()), (200, page.clone()), "{path}");
+    }
+    let none = app.get("/Groups").json();
+    assert_eq!((&none["totalResults"], &none["Resources"]), (&json!(0), &json!([])));
+    app.post("/.search", &json!({"count": 1})).error(400, Some("invalidSyntax"));
+}
+
+#[test]
+fn a_filter_on_one_resource_lists_it_or_nothing() {
+    let app = App::start();
+    app.new_user("bob");
+    let path = format!("/Users/{}", app.new_user("ann"));
+    let total = |filter: &str| app.get(&format!("{path}?filter={filter}")).json()["totalResults"].clone();
+    assert_eq!(total("userName+eq+%22ann%22"), 1);
+    assert_eq!(total("userName+eq+%22bob%22"), 0);
+    assert_eq!(total("userName+eq+%22bob%22+or+userName+eq+%22ann%22"), 1);
+    let escape = "userName+eq+%22bob%22)+or+(userName+eq+%22bob%22";
+    app.get(&format!("{path}?filter={escape}")).error(400, Some("invalidFilter"));
+}
+
+#[test]
+fn a_manager_is_shown_with_its_uri_and_its_current_name_and_a_stranger_as_it_was_sent() {
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let app = App::start();
+    let boss = app.new_user("boss@example.com");
+    let with_manager = |name: &str, manager: &str| {
+        let mut body = user(name);
+        body[ENTERPRISE] = json!({"manager": {"value": manager, "displayName": "ignored"}});
+        let made = app.post("/Users", &body);
+        assert_eq!(made.status, 201, "{made:?}");
+        made.json()
+    };
+    let ann = with_manager("ann", &boss);
+    let location = app.get(&format!("/Users/{boss}")).json()["meta"]["location"].clone();
+    let manager = &ann[ENTERPRISE]["manager"];
+    assert_eq!(*manager, json!({"value": boss, "$ref": location, "displayName": "boss@example.com"}));
+    app.patch(
+        &format!("/Users/{boss}"),
+        &json!([{"op": "replace", "path": "displayName", "value": "The Boss"}]),
+    );
+    let listed = app.get("/Users?filter=userName+eq+%22ann%22").json();
+    assert_eq!(listed["Resources"][0][ENTERPRISE]["manager"]["displayName"], "The Boss");
+    let stranger = with_manager("bob", "NOTAUSERID");
+    assert_eq!(stranger[ENTERPRISE]["manager"], json!({"value": "NOTAUSERID"}));
+}

@@ -1,0 +1,18 @@
+//! The contract of the store: what every engine must do. Each test runs once for every engine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by failing"
+)]
+
+#[macro_use]
+mod harness;
+mod faults;
+mod laws;
+mod members;
+mod people;
+mod plans;
+mod races;
+mod searches;
+mod tenants;
