@@ -228,7 +228,7 @@ impl Filler {
         let mut ids = Vec::with_capacity(count);
         let mut waiting: VecDeque<JoinHandle<_>> = VecDeque::with_capacity(FILLING);
         let report = |ids: &[String]| {
-            if ids.len() % 10_000 == 0 || ids.len() == count {
+            if ids.len().is_multiple_of(10_000) || ids.len() == count {
                 eprint!("\rfilling: {}/{count} {}s ", ids.len(), kind.name);
                 std::io::stderr().flush().ok();
             }

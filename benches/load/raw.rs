@@ -136,7 +136,7 @@ impl Rows {
         key: &str,
     ) -> Result<Vec<Row>, Failure> {
         let mut select = raw.connection.prepare(select)?;
-        let names: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = select.column_names().map(str::to_owned).collect();
         let places: Vec<String> = (1..=names.len()).map(|n| format!("?{n}")).collect();
         let insert = format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), places.join(", "));
         let insert: Rc<str> = insert.into();
