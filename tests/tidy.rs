@@ -1,10 +1,15 @@
-//! Holds the source against ARCHITECTURE.md: the layer table there is read, not repeated here.
+//! Holds the source against ARCHITECTURE.md and docs/readings.md: the tables there are read, not repeated here.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Where the layers are.
+const MAP: &str = "ARCHITECTURE.md";
+/// Where the numbers are explained.
+const READINGS: &str = "docs/readings.md";
 
 #[test]
 fn modules_use_only_what_the_layer_table_allows() {
@@ -39,7 +44,8 @@ fn every_module_is_in_the_layer_table_and_exists() {
 
 #[test]
 fn foreign_crates_stay_behind_their_fences() {
-    let fences = table("crate").into_iter().map(|row| (row[0].clone(), list(&row[1]))).collect::<Vec<_>>();
+    let fences =
+        table(MAP, "crate").into_iter().map(|row| (row[0].clone(), list(&row[1]))).collect::<Vec<_>>();
     assert!(!fences.is_empty());
     let mut wrong = Vec::new();
     for (path, text) in sources() {
@@ -68,16 +74,45 @@ fn every_file_opens_with_its_purpose_and_can_be_read_in_one_sitting() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn every_reading_and_deviation_that_is_cited_is_explained() {
+    let numbers = |heading| table(READINGS, heading).into_iter().map(|row| row[0].clone());
+    let explained: HashSet<String> = numbers("reading").chain(numbers("deviation")).collect();
+    let mut texts = Vec::new();
+    for folder in ["src", "tests", "docs", "conformance"] {
+        collect(Path::new(folder), &["rs", "txt", "json", "md"], &mut texts);
+    }
+    let mut cited = 0;
+    let mut wrong = Vec::new();
+    for (path, text) in texts {
+        for number in text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| is_number(word)) {
+            cited += 1;
+            if !explained.contains(number) {
+                wrong.push(format!("{}: {number} is not in {READINGS}", path.display()));
+            }
+        }
+    }
+    assert!(cited > 100, "the citations were not found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether it is the number of a reading, `A7` or `A16`, or of a deviation, `D04`.
+fn is_number(word: &str) -> bool {
+    let deviation = || word.strip_prefix('D').filter(|digits| digits.len() == 2);
+    let digits = word.strip_prefix('A').or_else(deviation).unwrap_or_default();
+    matches!(digits.len(), 1 | 2) && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Module → modules that it may use.
 fn layers() -> HashMap<String, Vec<String>> {
-    let rows = table("module");
+    let rows = table(MAP, "module");
     assert!(rows.len() > 5, "the layer table was not found");
     rows.into_iter().map(|row| (row[0].clone(), list(&row[2]))).collect()
 }
 
-/// The rows of the table in ARCHITECTURE.md whose first heading is `heading`.
-fn table(heading: &str) -> Vec<Vec<String>> {
-    let text = fs::read_to_string("ARCHITECTURE.md").unwrap();
+/// The rows of the table in a document whose first heading is `heading`.
+fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(document).unwrap();
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
     };
@@ -95,17 +130,18 @@ fn list(cell: &str) -> Vec<String> {
 
 fn sources() -> Vec<(PathBuf, String)> {
     let mut out = Vec::new();
-    collect(Path::new("src"), &mut out);
+    collect(Path::new("src"), &["rs"], &mut out);
     assert!(out.len() > 20, "the sources were not found");
     out
 }
 
-fn collect(folder: &Path, out: &mut Vec<(PathBuf, String)>) {
+/// Every file below a folder that has one of these extensions.
+fn collect(folder: &Path, extensions: &[&str], out: &mut Vec<(PathBuf, String)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            collect(&path, out);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            collect(&path, extensions, out);
+        } else if path.extension().is_some_and(|found| extensions.iter().any(|wanted| found == *wanted)) {
             let text = fs::read_to_string(&path).unwrap();
             out.push((path, text));
         }

@@ -30,7 +30,7 @@ pub struct Entry {
 }
 
 /// The members of a group, as far as they were read.
-pub enum Members {
+pub(super) enum Members {
     /// The representation does not show them.
     Hidden,
     /// All of them.

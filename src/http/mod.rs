@@ -215,7 +215,8 @@ async fn answer(
     }
     let method = request.method().as_str();
     if !allow.split(", ").any(|allowed| allowed == method) {
-        return Err(Failure::method(method, template, allow));
+        let endpoint = target.kind.as_ref().map_or("", |kind| &kind.endpoint);
+        return Err(Failure::method(method, &template.replace("{type}", endpoint), allow));
     }
     let Some(caller) = caller else { return open_place(app, request, &target).await };
     let context = Context { caller, now, request: trail.request_id.clone() };

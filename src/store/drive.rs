@@ -64,6 +64,11 @@ impl Lowering<'_> {
         parts.join(" AND ")
     }
 
+    /// Whether an index leaves a few resources of all that there are, as far as the filter's form tells.
+    pub(super) fn finds_few(&self, filter: Option<&Filter>) -> bool {
+        filter.and_then(|filter| self.rank(filter)).is_some_and(|rank| rank <= Rank::Value)
+    }
+
     /// The SELECT that drives, and the conditions that it leaves to test.
     fn driven(&mut self, filter: &Filter) -> Option<(String, Vec<String>)> {
         let (part, rest) = match filter {

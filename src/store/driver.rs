@@ -166,6 +166,14 @@ impl Driver {
         }
     }
 
+    /// Runs a statement that probably reads a few rows, and may read many.
+    pub(super) async fn brief(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.brief(statement).await,
+            Self::Postgres(postgres) => postgres.read(&statement).await,
+        }
+    }
+
     /// Runs a statement that may read many rows. It sees one moment of the database.
     pub(super) async fn scan(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match self {

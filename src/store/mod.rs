@@ -264,7 +264,7 @@ impl Store {
     ) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::new();
         for statement in statements(sql, &params, &ids.collect::<Vec<_>>()) {
-            rows.extend(self.driver().scan(statement).await?);
+            rows.extend(self.driver().brief(statement).await?);
         }
         Ok(rows)
     }

@@ -74,7 +74,7 @@ impl Postgres {
     /// Connects and brings the tables up to date.
     pub(super) async fn open(url: &PostgresUrl, migrations: &[Migration]) -> Result<Self, StoreError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(url.config.clone(), tls::connector(&url.trust)?, recycling);
+        let manager = Manager::from_config((*url.config).clone(), tls::connector(&url.trust)?, recycling);
         let pool = Pool::builder(manager)
             .max_size(url.pool_size)
             .runtime(Runtime::Tokio1)

@@ -63,7 +63,11 @@ impl Store {
         if search.scopes.is_empty() {
             return Ok(Page { total: 0, records: Vec::new() });
         }
-        let rows = self.driver().scan(statement(self, tenant, search)?).await?;
+        let (statement, finds_few) = statement(self, tenant, search)?;
+        let rows = match finds_few {
+            true => self.driver().brief(statement).await?,
+            false => self.driver().scan(statement).await?,
+        };
         let mut page = Page { total: 0, records: Vec::new() };
         for mut row in rows {
             page.total = u64::try_from(row.int()?).unwrap_or_default();
@@ -80,14 +84,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn explain(&self, tenant: TenantId, search: &Search) -> Result<Vec<String>, StoreError> {
-        let statement = statement(self, tenant, search)?;
+        let (statement, _) = statement(self, tenant, search)?;
         let sql = self.driver().dialect().explain(&statement.sql);
         let rows = self.driver().scan(Statement::new(sql, statement.params)).await?;
         rows.into_iter().map(Row::last_text).collect()
     }
 }
 
-fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Statement, StoreError> {
+/// The statement, and whether it probably finds few resources.
+fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<(Statement, bool), StoreError> {
     if search.scopes.iter().filter_map(|scope| scope.filter.as_ref()).map(parts).sum::<usize>() > PARTS {
         return Err(StoreError::TooComplex { limit: PARTS });
     }
@@ -96,8 +101,10 @@ fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Stateme
     let mut arms = Vec::new();
     let mut totals = Vec::new();
     let mut is_counted = true;
+    let mut finds_few = true;
     for (index, scope) in search.scopes.iter().enumerate() {
         let mut lowering = Lowering::new(store.layout(), dialect, &scope.kind, params)?;
+        finds_few &= lowering.finds_few(scope.filter.as_ref());
         let condition = lowering.condition(scope.filter.as_ref(), search.group);
         let sort = match &scope.sort {
             Some(path) => dialect.bytes(&lowering.sort_key(path)),
@@ -145,7 +152,7 @@ fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Stateme
         dialect.tested("r.tenant"),
         order("p.k", "p.pk"),
     );
-    Ok(Statement::new(sql, params))
+    Ok((Statement::new(sql, params), finds_few))
 }
 
 fn parts(filter: &Filter) -> usize {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -27,6 +28,9 @@ const BATCHES_A_COMMIT: usize = 512;
 
 /// How many scans run at once: more would only take the processors from each other.
 const SCANS: usize = 8;
+
+/// How many steps of SQLite's machine a statement may take on a thread that answers requests: about a millisecond.
+const BRIEF: i32 = 50_000;
 
 /// Statements that a connection keeps prepared; filters make their own.
 const PREPARED: usize = 128;
@@ -95,6 +99,14 @@ impl Sqlite {
         self.readers.query(statement)
     }
 
+    /// Runs on the caller's thread until it turns out to be long; then it begins anew on another.
+    pub(super) async fn brief(&self, statement: Statement) -> Answer {
+        match self.readers.query_briefly(&statement)? {
+            Some(rows) => Ok(rows),
+            None => self.scan(statement).await,
+        }
+    }
+
     pub(super) async fn scan(&self, statement: Statement) -> Answer {
         let stopped = || StoreError::unavailable("the reading threads have stopped");
         let turn = Arc::clone(&self.scans).acquire_owned().await.map_err(|_| stopped())?;
@@ -137,14 +149,34 @@ struct Readers {
 impl Readers {
     /// As many connections as threads read at the same time; one that failed is not used again.
     fn query(&self, statement: &Statement) -> Answer {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => connect_reader(&self.path).map_err(fault)?,
-        };
+        let connection = self.take()?;
         let (_, rows) = run(&connection, statement).map_err(fault)?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.give_back(connection);
         Ok(rows)
+    }
+
+    /// The rows, or none if the statement takes more than [`BRIEF`] steps.
+    fn query_briefly(&self, statement: &Statement) -> Result<Option<Vec<Row>>, StoreError> {
+        let mut connection = self.take()?;
+        connection.progress_handler(BRIEF, Some(|| true)).map_err(fault)?;
+        let outcome = run(&connection, statement);
+        connection.progress_handler(0, None::<fn() -> bool>).map_err(fault)?;
+        let rows = match outcome {
+            Ok((_, rows)) => Some(rows),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => None,
+            Err(error) => return Err(fault(error)),
+        };
+        self.give_back(connection);
+        Ok(rows)
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| connect_reader(&self.path).map_err(fault), Ok)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 }
 
@@ -154,6 +186,7 @@ fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(PREPARED);
     connection.pragma_update(None, "cache_size", -READER_CACHE)?;
+    keep_plans(&connection)?;
     Ok(connection)
 }
 
@@ -167,7 +200,14 @@ fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
+    keep_plans(&connection)?;
     Ok(connection)
+}
+
+/// SQLite would plan a statement anew whenever a bound value might matter to its plan, which costs more than to run
+/// it. The plans are made for any value (`0002_statistics.sqlite.sql`), so they may stay.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Applies what the file does not have yet, in one transaction, so that two processes that start together agree.

@@ -145,7 +145,7 @@ impl Store {
     async fn groups_with(&self, mutation: &Mutation<'_>) -> Result<Vec<Value>, StoreError> {
         let sql = "SELECT m.grp FROM membership m WHERE m.tenant = $1 AND m.member = $2 ORDER BY m.grp";
         let params = vec![mutation.tenant.0.into(), mutation.id.as_str().into()];
-        let rows = self.driver().scan(Statement::new(sql, params)).await?;
+        let rows = self.driver().brief(Statement::new(sql, params)).await?;
         rows.into_iter().map(|mut row| row.int().map(Value::Int)).collect()
     }
 }

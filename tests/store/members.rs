@@ -70,7 +70,8 @@ store_test! {
         let group = directory.group("Staff", &ids).await;
         assert_eq!(directory.store.members_among(TENANT, group.pk, &ids).await.unwrap().len(), 1301);
         let found = directory.store.lookup(TENANT, &ids).await.unwrap();
-        assert_eq!(found, [Found { id: jane.id.to_string(), kind: "User".into(), display: Some("jane".into()) }]);
+        let display = Some("jane".to_owned());
+        assert_eq!(found, [Found { id: jane.id.to_string(), kind: "User".into(), display }]);
         assert_eq!(directory.store.lookup(TENANT, &[]).await.unwrap(), []);
     }
 

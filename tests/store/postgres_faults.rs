@@ -20,7 +20,7 @@ async fn open(url: &str) -> Result<Store, StoreError> {
 
 /// What a store that cannot be opened says in the log.
 fn cause(result: Result<Store, StoreError>) -> String {
-    let error = result.err().expect("an error");
+    let error = result.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     error.source().unwrap().to_string()
 }

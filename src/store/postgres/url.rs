@@ -34,7 +34,7 @@ const SETTINGS: [(&str, &str); 5] = [
 /// A database of PostgreSQL, and how to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresUrl {
-    pub(super) config: Config,
+    pub(super) config: Box<Config>,
     pub(super) trust: Trust,
     pub(super) pool_size: usize,
 }
@@ -83,7 +83,7 @@ impl PostgresUrl {
         config.ssl_mode(mode);
         complete(&mut config);
         let trust = if is_verified { Trust::Verified(root) } else { Trust::Anybody };
-        Ok(Self { config, trust, pool_size })
+        Ok(Self { config: Box::new(config), trust, pool_size })
     }
 }
 

@@ -1,0 +1,274 @@
+//! The directory under test: people and groups made from a seed, and the fast way into an empty database.
+//!
+//! Invariant: the same seed and number make the same person, and what belongs to one person alone (user name,
+//! addresses, numbers) holds its label, so that a request for another person is the same text with another label.
+
+use std::collections::VecDeque;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use chrono::Utc;
+use muster::context::{Caller, Context, Scopes};
+use muster::directory::Directory;
+use muster::id::{ClientId, TenantId};
+use muster::quirks::Profile;
+use muster::scim::projection::Projection;
+use muster::scim::registry::Registry;
+use muster::store::{DatabaseUrl, Store};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::Failure;
+
+/// How many requests are on their way to the store at once while it is filled.
+const FILLING: usize = 512;
+
+/// How many members a small group has.
+pub(crate) const SMALL_GROUP: usize = 10;
+
+const GIVEN: [&str; 24] = [
+    "Ada",
+    "Björn",
+    "Chloé",
+    "Dmitri",
+    "Elif",
+    "Fatima",
+    "Grace",
+    "Hiro",
+    "Inés",
+    "Jan",
+    "Katherine",
+    "Linus",
+    "Mary",
+    "Niklaus",
+    "Olga",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Søren",
+    "Thandi",
+    "Ulla",
+    "Viktor",
+    "Wei",
+    "Zoë",
+];
+const FAMILY: [&str; 32] = [
+    "Abara",
+    "Berg",
+    "Castillo",
+    "Dubois",
+    "Eriksson",
+    "Fischer",
+    "García",
+    "Hopper",
+    "Ivanova",
+    "Johnson",
+    "Kowalski",
+    "Lovelace",
+    "Müller",
+    "Nakamura",
+    "Okafor",
+    "Perlman",
+    "Quispe",
+    "Rossi",
+    "Shannon",
+    "Tanaka",
+    "Ueda",
+    "Vaughan",
+    "Wirth",
+    "Xu",
+    "Yılmaz",
+    "Zimmermann",
+    "Olsen",
+    "Hernández",
+    "Kim",
+    "Nguyen",
+    "Patel",
+    "Schwarzenegger",
+];
+const TITLES: [&str; 6] = ["Engineer", "Accountant", "Team Lead", "Nurse", "Buyer", "Director"];
+const DEPARTMENTS: [&str; 8] =
+    ["Sales", "Finance", "Research", "Support", "Legal", "Operations", "Marketing", "Tour Operations"];
+const TOWNS: [(&str, &str, &str); 6] = [
+    ("Zürich", "ZH", "CH"),
+    ("Hollywood", "CA", "US"),
+    ("Osaka", "OSA", "JP"),
+    ("Lagos", "LA", "NG"),
+    ("São Paulo", "SP", "BR"),
+    ("Köln", "NW", "DE"),
+];
+
+/// A source of numbers that only look random (SplitMix64).
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
+    }
+
+    fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+        &list[self.below(list.len())]
+    }
+}
+
+/// What only the person with this number has in it.
+pub(crate) fn label(number: usize) -> String {
+    format!("{number:08}")
+}
+
+pub(crate) fn user_name(label: &str) -> String {
+    format!("person.{label}@example.com")
+}
+
+pub(crate) fn external_id(label: &str) -> String {
+    format!("00u{label}Xq")
+}
+
+/// The body of a POST of one person: what an identity provider sends for a complete profile.
+pub(crate) fn person(seed: u64, number: usize, label: &str) -> Value {
+    let mut chance = Chance::new(seed ^ (number as u64).wrapping_mul(0x2545_F491_4F6C_DD1D));
+    let (given, family) = (*chance.of(&GIVEN), *chance.of(&FAMILY));
+    let (town, region, country) = *chance.of(&TOWNS);
+    json!({
+        "schemas": [
+            "urn:ietf:params:scim:schemas:core:2.0:User",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+        ],
+        "externalId": external_id(label),
+        "userName": user_name(label),
+        "name": {"formatted": format!("{given} {family}"), "familyName": family, "givenName": given},
+        "displayName": format!("{given} {family}"),
+        "title": chance.of(&TITLES),
+        "preferredLanguage": "en-US",
+        "active": chance.below(20) != 0,
+        "emails": [
+            {"value": user_name(label), "type": "work", "primary": true},
+            {"value": format!("home.{label}@mail.example.org"), "type": "home"},
+        ],
+        "phoneNumbers": [
+            {"value": format!("+1555{label}"), "type": "work"},
+            {"value": format!("+4479{label}"), "type": "mobile"},
+        ],
+        "addresses": [{
+            "streetAddress": format!("{} Universal City Plaza", 1 + chance.below(999)),
+            "locality": town, "region": region, "postalCode": format!("{:05}", chance.below(99999)),
+            "country": country, "type": "work",
+        }],
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {
+            "employeeNumber": label,
+            "costCenter": format!("{}", 4000 + chance.below(50)),
+            "organization": "Universal Studios",
+            "department": chance.of(&DEPARTMENTS),
+        },
+    })
+}
+
+/// The body of a POST of a group.
+pub(crate) fn group(name: &str, members: &[String]) -> Value {
+    let members: Vec<Value> = members.iter().map(|id| json!({ "value": id })).collect();
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+        "displayName": name,
+        "members": members,
+    })
+}
+
+/// The ids of a directory that was filled; `users[n]` is person n.
+pub(crate) struct Filled {
+    pub(crate) users: Vec<String>,
+    pub(crate) groups: Vec<String>,
+}
+
+/// Fills an empty database with `users` people, and groups of [`SMALL_GROUP`] of them, without HTTP.
+pub(crate) fn fill(database: &str, seed: u64, users: usize, groups: usize) -> Result<Filled, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(async {
+        let registry = Arc::new(Registry::built_in()?);
+        let store = Store::open(&database.parse::<DatabaseUrl>()?, &registry).await?;
+        let filler = Filler { directory: Directory::new(store, registry), context: context()? };
+        let people = (0..users).map(|number| person(seed, number, &label(number)));
+        let users: Vec<String> = filler.create("User", people).await?;
+        let groups = (0..groups).map(|number| {
+            let members: Vec<String> = users
+                .iter()
+                .cycle()
+                .skip(number * SMALL_GROUP % users.len().max(1))
+                .take(SMALL_GROUP.min(users.len()))
+                .cloned()
+                .collect();
+            group(&format!("Group {number:06}"), &members)
+        });
+        let groups = filler.create("Group", groups).await?;
+        Ok(Filled { users, groups })
+    })
+}
+
+struct Filler {
+    directory: Directory,
+    context: Context,
+}
+
+impl Filler {
+    /// Creates resources, many at a time so that they share commits; answers their ids in order.
+    async fn create(
+        &self,
+        kind: &str,
+        bodies: impl ExactSizeIterator<Item = Value>,
+    ) -> Result<Vec<String>, Failure> {
+        let kind = self.directory.registry().type_named(kind).ok_or("an unknown type")?;
+        let count = bodies.len();
+        let mut ids = Vec::with_capacity(count);
+        let mut waiting: VecDeque<JoinHandle<_>> = VecDeque::with_capacity(FILLING);
+        let report = |ids: &[String]| {
+            if ids.len().is_multiple_of(10_000) || ids.len() == count {
+                eprint!("\rfilling: {}/{count} {}s ", ids.len(), kind.name);
+                std::io::stderr().flush().ok();
+            }
+        };
+        for body in bodies {
+            if waiting.len() == FILLING {
+                // Half of them, so that the writer always has the other half to commit.
+                for task in waiting.drain(..FILLING / 2) {
+                    ids.push(task.await??);
+                    report(&ids);
+                }
+            }
+            let (directory, context, kind) = (self.directory.clone(), self.context.clone(), Arc::clone(kind));
+            waiting.push_back(tokio::spawn(async move {
+                let Value::Object(body) = body else { return Err(Failure::from("not an object")) };
+                let entry = directory.create(&context, &kind, body, &Projection::Default).await;
+                let location = entry.map_err(|failure| format!("{failure:?}"))?.location("");
+                Ok(location.rsplit('/').next().unwrap_or_default().to_owned())
+            }));
+        }
+        for task in waiting {
+            ids.push(task.await??);
+            report(&ids);
+        }
+        eprintln!();
+        Ok(ids)
+    }
+}
+
+/// A caller who may do everything.
+fn context() -> Result<Context, Failure> {
+    #[expect(clippy::disallowed_methods, reason = "there is no request that brings the time")]
+    let now = Utc::now();
+    let caller = Caller {
+        tenant: TenantId::DEFAULT,
+        tenant_name: "default".to_owned(),
+        client: ClientId(1),
+        client_name: "load".to_owned(),
+        scopes: Scopes { read: true, write: true },
+        profile: Arc::new(Profile::named("default").ok_or("there is no default profile")?),
+    };
+    Ok(Context { caller, now, request: String::new() })
+}

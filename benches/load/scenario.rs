@@ -1,0 +1,304 @@
+//! The rows of the table: what is asked, how often, and what it is compared with.
+//!
+//! Invariant: subject and reference take turns in short slices on the same connections' worth of load, and each
+//! rests while the other runs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::client::{Client, NextRequest, Slice};
+use crate::directory::{Chance, Filled, SMALL_GROUP, group, label, person};
+use crate::raw::{Grouped, Raw, Renamed, Rows, Statement, commits};
+use crate::report::{Row, Side};
+use crate::request::{ID, LABEL, Template};
+use crate::server::Server;
+
+/// How many times subject and reference take turns.
+const TURNS: u32 = 10;
+
+/// How many groups of a size are changed, each by one connection.
+const GROUPS: usize = 8;
+
+/// How many people POST has as models, and PUT and PATCH as targets.
+const MODELS: usize = 256;
+const TARGETS: usize = 1024;
+
+/// What all rows share.
+pub(crate) struct Bench {
+    pub(crate) muster: Server,
+    pub(crate) database: PathBuf,
+    pub(crate) raw: Raw,
+    pub(crate) filled: Filled,
+    pub(crate) seed: u64,
+    pub(crate) connections: usize,
+    pub(crate) time: Duration,
+    pub(crate) chance: Chance,
+    /// The last number of a person who was made.
+    pub(crate) people: usize,
+}
+
+/// The writing requests on one resource.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edit {
+    Put,
+    Patch,
+}
+
+impl Bench {
+    fn slice(&self) -> Duration {
+        self.time / (2 * TURNS)
+    }
+
+    fn any_user(&mut self) -> usize {
+        self.chance.below(self.filled.users.len())
+    }
+
+    /// A reading request whose gaps `text` fills, beside a handler that has the answer in memory.
+    pub(crate) fn reading(
+        &mut self,
+        name: &str,
+        template: &Template,
+        text: &dyn Fn(&mut Self) -> String,
+        expected: &str,
+    ) -> Result<Row, Failure> {
+        let mut client = Client::connect(self.muster.address, self.connections)?;
+        let example = client.ask(&template.filled(&text(self)))?;
+        if !String::from_utf8_lossy(&example).contains(expected) {
+            return Err(format!("the answer has no {expected}").into());
+        }
+        let bare = Server::bare(&example)?;
+        let mut bare_client = Client::connect(bare.address, self.connections)?;
+        let slice = self.slice();
+        let (mut subject, mut reference) = (Side::default(), Side::default());
+        self.muster.reset_peak();
+        for turn in 0..=TURNS {
+            // The first turn warms up, and is short.
+            let time = if turn == 0 { slice / 4 } else { slice };
+            let beside = timed(&bare, &mut bare_client, time, &mut |_, out| template.fill(&text(self), out))?;
+            let muster = self.muster_cpu()?;
+            let mut measured = client.run(time, &mut |_, out| template.fill(&text(self), out))?;
+            measured.cpu = self.muster_cpu()?.saturating_sub(muster);
+            if turn > 0 || measured.errors > 0 {
+                subject.slices.push(measured);
+                reference.slices.push(beside);
+            }
+        }
+        let (name, peak) = (name.to_owned(), self.muster.peak()?);
+        Ok(Row { name, subject, reference_name: "bare", reference, peak, batch: None })
+    }
+
+    fn muster_cpu(&self) -> Result<Duration, Failure> {
+        self.muster.cpu()
+    }
+
+    /// `GET /Users/{id}`.
+    pub(crate) fn get(&mut self) -> Result<Row, Failure> {
+        let template = Template::new("GET", &format!("/Users/{ID}"), None, ID);
+        self.reading(
+            "GET user by id",
+            &template,
+            &|bench| {
+                let user = bench.any_user();
+                bench.filled.users[user].clone()
+            },
+            "\"userName\"",
+        )
+    }
+
+    /// `GET /Users?filter=…`, where the filter finds one person.
+    pub(crate) fn filter(&mut self, name: &str, filter: &str) -> Result<Row, Failure> {
+        let encoded: String = filter
+            .bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'#' => char::from(byte).to_string(),
+                byte => format!("%{byte:02X}"),
+            })
+            .collect();
+        let template = Template::new("GET", &format!("/Users?filter={encoded}"), None, LABEL);
+        self.reading(name, &template, &|bench| label(bench.any_user()), "\"totalResults\":1,")
+    }
+
+    /// `GET /Users?count=100`, the first page or any.
+    pub(crate) fn page(&mut self, any: bool) -> Result<Row, Failure> {
+        let template = Template::new("GET", &format!("/Users?count=100&startIndex={LABEL}"), None, LABEL);
+        let name = if any { "GET any page of 100" } else { "GET first page of 100" };
+        self.reading(
+            name,
+            &template,
+            &|bench| {
+                let pages = if any { (bench.filled.users.len() / 100).max(1) } else { 1 };
+                (bench.chance.below(pages) * 100 + 1).to_string()
+            },
+            "\"itemsPerPage\":100,",
+        )
+    }
+
+    /// Lets the server and SQLite alone take turns at writing; `make` is one request's rows.
+    fn writing(
+        &mut self,
+        name: String,
+        connections: usize,
+        next: &mut NextRequest<'_>,
+        make: &mut dyn FnMut(&mut Raw) -> Vec<Statement>,
+    ) -> Result<Row, Failure> {
+        let mut client = Client::connect(self.muster.address, connections)?;
+        let slice = self.slice();
+        let (mut subject, mut reference) = (Side::default(), Side::default());
+        let mut batch = connections as f64;
+        self.muster.reset_peak();
+        for turn in 0..=TURNS {
+            // The first turn warms up.
+            let time = if turn == 0 { slice / 4 } else { slice };
+            let log = commits(&self.database);
+            let cpu = self.muster_cpu()?;
+            let mut measured = client.run(time, next)?;
+            measured.cpu = self.muster_cpu()?.saturating_sub(cpu);
+            if let (Some((age, before)), Some((same, after))) = (log, commits(&self.database))
+                && age == same
+                && after > before
+            {
+                batch = measured.requests as f64 / (after - before) as f64;
+            }
+            let alone = self.raw.run(time, (batch.round() as usize).max(1), make)?;
+            if turn > 0 || measured.errors > 0 {
+                subject.slices.push(measured);
+                reference.slices.push(alone);
+            }
+        }
+        let peak = self.muster.peak()?;
+        Ok(Row { name, subject, reference_name: "raw write", reference, peak, batch: Some(batch) })
+    }
+
+    /// `POST /Users`.
+    pub(crate) fn post(&mut self) -> Result<Row, Failure> {
+        let models = MODELS.min(self.filled.users.len());
+        let template =
+            |number| Template::new("POST", "/Users", Some(&person(self.seed, number, LABEL)), LABEL);
+        let templates: Vec<Template> = (0..models).map(template).collect();
+        let rows = (0..models).map(|number| Rows::of(&self.raw, &self.filled.users[number], &label(number)));
+        let rows: Vec<Rows> = rows.collect::<Result<_, _>>()?;
+        let (mut people, mut copies) = (self.people, self.people);
+        let row = self.writing(
+            "POST user".to_owned(),
+            self.connections,
+            &mut |_, out| {
+                people += 1;
+                templates[people % models].fill(&label(people), out);
+            },
+            &mut |raw| {
+                copies += 1;
+                rows[copies % models].insert(raw, &label(copies))
+            },
+        );
+        self.people = people.max(copies);
+        row
+    }
+
+    /// `PUT` or `PATCH` of a user's displayName.
+    pub(crate) fn edit(&mut self, edit: Edit) -> Result<Row, Failure> {
+        let targets = TARGETS.min(self.filled.users.len());
+        let new_name = |label: &str| format!("Renamed {label}");
+        let template = |number: usize| {
+            let path = format!("/Users/{}", self.filled.users[number]);
+            let (method, body) = match edit {
+                Edit::Put => {
+                    let mut body = person(self.seed, number, &label(number));
+                    body["displayName"] = Value::String(new_name(LABEL));
+                    ("PUT", body)
+                }
+                Edit::Patch => (
+                    "PATCH",
+                    patch(&json!({
+                        "op": "replace", "path": "displayName", "value": new_name(LABEL),
+                    })),
+                ),
+            };
+            Template::new(method, &path, Some(&body), LABEL)
+        };
+        let templates: Vec<Template> = (0..targets).map(template).collect();
+        let people = self.filled.users[..targets].iter().map(|id| Renamed::read(&self.raw, id));
+        let mut people: Vec<Renamed> = people.collect::<Result<_, _>>()?;
+        let (mut sent, mut written) = (self.people, self.people);
+        let (mut chance, mut other) = (Chance::new(self.seed), Chance::new(self.seed));
+        let name = if edit == Edit::Put { "PUT user" } else { "PATCH user" };
+        let row = self.writing(
+            name.to_owned(),
+            self.connections,
+            &mut |_, out| {
+                sent += 1;
+                templates[chance.below(targets)].fill(&label(sent), out);
+            },
+            &mut |_| {
+                written += 1;
+                people[other.below(targets)].rename(new_name(&label(written)))
+            },
+        );
+        self.people = sent.max(written);
+        row
+    }
+
+    /// `PATCH` of one member of a group of that size: added, then removed, then the next.
+    pub(crate) fn member(&mut self, size: usize) -> Result<Row, Failure> {
+        let known = self.filled.users.iter().take(size.min(self.filled.users.len() / 2)).cloned();
+        let unknown = (0..).map(|number| format!("00000000-0000-7000-8000-{number:012}"));
+        let members: Vec<String> = known.chain(unknown).take(size).collect();
+        let candidates = self.filled.users[self.filled.users.len() / 2..].to_vec();
+        let mut client = Client::connect(self.muster.address, 1)?;
+        let mut templates = Vec::new();
+        let mut groups = Vec::new();
+        for number in 0..GROUPS {
+            let body = group(&format!("Group of {size} number {number}"), &members);
+            let create =
+                Template::new("POST", "/Groups?attributes=displayName", Some(&body), LABEL).filled("");
+            let answer: Value = serde_json::from_slice(&client.ask(&create)?)?;
+            let path = format!("/Groups/{}", answer["id"].as_str().ok_or("a group without an id")?);
+            let add = patch(&json!({"op": "add", "path": "members", "value": [{"value": ID}]}));
+            let remove = patch(&json!({"op": "remove", "path": format!("members[value eq \"{ID}\"]")}));
+            templates.push([add, remove].map(|body| Template::new("PATCH", &path, Some(&body), ID)));
+            groups.push(Grouped::store(&mut self.raw, &members)?);
+        }
+        let mut steps = [0; GROUPS];
+        let mut raw_step = 0;
+        self.writing(
+            format!("PATCH member of {size}"),
+            GROUPS,
+            &mut |connection, out| {
+                let step = steps[connection];
+                steps[connection] += 1;
+                templates[connection][step % 2].fill(&candidates[step / 2 % candidates.len()], out);
+            },
+            &mut |_| {
+                let (group, step) = (raw_step % GROUPS, raw_step / GROUPS);
+                raw_step += 1;
+                groups[group].change(&candidates[step / 2 % candidates.len()], step % 2 == 0)
+            },
+        )
+    }
+
+    /// The sizes of groups whose members are changed.
+    pub(crate) fn group_sizes(huge: bool) -> Vec<usize> {
+        let mut sizes = vec![SMALL_GROUP, 10_000];
+        sizes.extend(huge.then_some(100_000));
+        sizes
+    }
+}
+
+fn patch(operation: &Value) -> Value {
+    json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]})
+}
+
+/// A slice of the bare handler with its processor time.
+fn timed(
+    server: &Server,
+    client: &mut Client,
+    time: Duration,
+    next: &mut NextRequest<'_>,
+) -> Result<Slice, Failure> {
+    let cpu = server.cpu()?;
+    let mut slice = client.run(time, next)?;
+    slice.cpu = server.cpu()?.saturating_sub(cpu);
+    Ok(slice)
+}
