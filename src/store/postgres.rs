@@ -142,6 +142,14 @@ impl Postgres {
         let newest = migrations.iter().map(|migration| migration.number).max().unwrap_or_default();
         let lease = Lease(Some(self.connection().await?));
         let client = lease.client()?;
+        let encoding: String = client
+            .query_one("SHOW server_encoding", &[])
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(fault)?;
+        if encoding != "UTF8" {
+            return Err(StoreError::corrupt(format!("the database holds {encoding}, and must hold UTF8")));
+        }
         if version(client).await? < newest {
             let begin = format!(
                 "{BEGIN}; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
@@ -209,7 +217,8 @@ async fn transact(client: &Object, batch: &Batch) -> Result<Outcome, StoreError>
         requests.push(command(client, "COMMIT"));
     }
     let mut replies = pipeline(requests).await.into_iter();
-    replies.next().transpose().map_err(fault)?;
+    // Such as a server that only reads now, because another one took over.
+    replies.next().transpose().map_err(|error| StoreError::unavailable(detail(&error)))?;
     let rows = match check(batch, &mut replies) {
         Ok(rows) => rows,
         Err(outcome) if commits_at_once => return Ok(outcome),

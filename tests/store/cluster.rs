@@ -73,7 +73,7 @@ impl Cluster {
         let Some(path) = path_with_initdb() else {
             assert!(!is_required(), "PostgreSQL is not installed: initdb was not found");
             // Not eprintln, which the test harness keeps to itself while all is well.
-            writeln!(io::stderr(), "PostgreSQL is not installed (no initdb): left out").unwrap();
+            io::stderr().write_all(b"PostgreSQL is not installed (no initdb): left out\n").unwrap();
             return None;
         };
         let (authority, certificate, key) = certificate();

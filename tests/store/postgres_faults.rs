@@ -7,7 +7,7 @@ use muster::store::{DatabaseUrl, MemberEdit, Store, StoreError};
 use serde_json::json;
 
 use crate::cluster::Cluster;
-use crate::harness::{Database, Directory, Engine, TENANT, block_on};
+use crate::harness::{Database, Directory, Engine, TENANT, block_on, time};
 
 /// A database on the shared server, with more options in its URL.
 fn database(options: &'static str) -> Option<Database> {
@@ -58,6 +58,15 @@ fn a_server_that_cannot_be_reached_is_unavailable() {
 }
 
 #[test]
+fn a_database_of_another_encoding_is_refused() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let sql = "CREATE DATABASE latin ENCODING LATIN1 LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0";
+    crate::cluster::query(&cluster.url("postgres"), sql);
+    let error = block_on(open(&cluster.url("latin"))).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+}
+
+#[test]
 fn replicas_that_start_together_agree_on_the_tables() {
     let Some(db) = Database::postgres() else { return };
     block_on(async {
@@ -73,6 +82,27 @@ fn replicas_that_start_together_agree_on_the_tables() {
         directory.sql("INSERT INTO schema_version VALUES (999)");
         let newer = Store::open(&db.url(), &db.registry).await.err();
         assert!(matches!(newer, Some(StoreError::Corrupt(_))), "{newer:?}");
+    });
+}
+
+#[test]
+fn a_role_that_may_only_change_rows_is_enough_once_the_tables_are_there() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let url = cluster.database();
+    block_on(async {
+        let owner = Database::of(Engine::Postgres { url: url.clone(), options: "" }).open().await;
+        owner.sql(
+            "CREATE ROLE clerk LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; \
+             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk",
+        );
+        let url = url.replace("muster@", "clerk@");
+        let clerk = Database::of(Engine::Postgres { url, options: "" }).open().await;
+        let jane = clerk.user(json!({"userName": "jane"})).await;
+        let jane =
+            clerk.update("User", &jane, json!({"userName": "j"}), &MemberEdit::default()).await.unwrap();
+        clerk.delete("User", &jane).await.unwrap();
+        let acme = clerk.store.create_tenant("acme", time(0)).await.unwrap();
+        clerk.store.delete_tenant(acme.id).await.unwrap();
     });
 }
 
