@@ -86,7 +86,8 @@ impl ListQuery {
     /// What to sort by, one entry a type; none in an entry where the type has no such attribute (reading A4).
     ///
     /// # Errors
-    /// `invalidValue` for an attribute that no type has, that is secret, or that has no single value to sort by.
+    /// `invalidValue` for an attribute that no type has or that has no single value to sort by, `invalidFilter` for a secret
+    /// one (reading A27).
     pub fn sort_paths<'a>(
         &self,
         kinds: impl Iterator<Item = &'a ResourceType>,
@@ -101,7 +102,7 @@ impl ListQuery {
             return Err(ScimError::value(format!("sortBy: there is no attribute {name:?}")));
         }
         if paths.iter().flatten().any(Path::is_secret) {
-            return Err(ScimError::value(format!("sortBy: {name} cannot be sorted by")));
+            return Err(ScimError::filter(format!("sortBy: {name} cannot be sorted by")));
         }
         if paths.iter().flatten().any(|path| path.leaf().kind == Type::Complex) {
             let detail = format!("sortBy: {name} is complex; name one of its sub-attributes");
