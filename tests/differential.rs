@@ -50,17 +50,17 @@ fn seed() -> u64 {
 
 #[test]
 fn memory_and_the_databases_agree_on_every_filter_for_users() {
-    agree("User", 9_000);
+    agree("User", 12_000);
 }
 
 #[test]
 fn memory_and_the_databases_agree_on_every_filter_for_groups() {
-    agree("Group", 3_500);
+    agree("Group", 4_500);
 }
 
 #[test]
 fn memory_and_the_databases_agree_on_every_filter_for_another_type() {
-    agree("Device", 3_000);
+    agree("Device", 4_000);
 }
 
 fn agree(name: &str, filters: usize) {
