@@ -4,6 +4,7 @@
 //! current; a lost race is read again and retried here, so that a client sees 412 only if it sent a precondition.
 
 mod entry;
+mod export;
 mod failure;
 mod members;
 mod password;
@@ -17,6 +18,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use serde_json::{Map, Value};
 
 pub use self::entry::{Entry, Listing};
+pub use self::export::Export;
 pub use self::failure::Failure;
 use self::members::MembershipChange;
 use self::password::Hasher;

@@ -24,6 +24,7 @@ mod rows;
 mod search;
 mod sqlite;
 mod tenants;
+mod walk;
 mod write;
 
 pub use error::{Cause, StoreError};
