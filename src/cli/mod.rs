@@ -4,6 +4,7 @@
 //! or 2 for wrong usage.
 
 mod export;
+mod import;
 mod progress;
 mod schemas;
 mod serve;
@@ -54,10 +55,12 @@ enum Command {
     Token(token::Command),
     /// Write a tenant's users, groups and memberships as lines of JSON
     Export(export::Export),
+    /// Read users, groups and memberships from lines of JSON, or users from CSV
+    Import(import::Import),
 }
 
 /// Which database a command works on.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct Database {
     /// The settings file [default: muster.toml, if it is there]
     #[arg(long, env = "MUSTER_CONFIG", value_name = "FILE")]
@@ -173,6 +176,7 @@ async fn dispatch(command: Command) -> Result<(), Refused> {
         Command::Tenant(command) => command.run(clock()).await,
         Command::Token(command) => command.run(clock()).await,
         Command::Export(export) => export.run().await,
+        Command::Import(import) => import.run(clock()).await,
     }
 }
 

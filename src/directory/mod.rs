@@ -6,7 +6,9 @@
 mod entry;
 mod export;
 mod failure;
+mod import;
 mod members;
+mod newcomer;
 mod password;
 mod present;
 mod queue;
@@ -20,7 +22,9 @@ use serde_json::{Map, Value};
 pub use self::entry::{Entry, Listing};
 pub use self::export::Export;
 pub use self::failure::Failure;
+pub use self::import::{Import, Line, NewMembers, Outcome, Screened};
 use self::members::MembershipChange;
+pub use self::newcomer::Newcomer;
 use self::password::Hasher;
 use self::queue::Queue;
 use crate::context::Context;
@@ -318,8 +322,6 @@ fn mutation<'a>(
     id: &'a ResourceId,
     what: What,
 ) -> Mutation<'a> {
-    let names_are_unique =
-        cx.caller.profile.policy.unique_group_names && urn::same(&kind.schema.id, urn::GROUP);
     Mutation {
         tenant: cx.caller.tenant,
         kind,
@@ -327,8 +329,15 @@ fn mutation<'a>(
         now: stored_precision(cx.now),
         who: &cx.caller.client_name,
         what,
-        also_unique: if names_are_unique { &["displayName"] } else { &[] },
+        also_unique: also_unique(cx, kind),
     }
+}
+
+/// The paths that a policy makes unique.
+fn also_unique(cx: &Context, kind: &ResourceType) -> &'static [&'static str] {
+    let names_are_unique =
+        cx.caller.profile.policy.unique_group_names && urn::same(&kind.schema.id, urn::GROUP);
+    if names_are_unique { &["displayName"] } else { &[] }
 }
 
 /// Reading A31: instants are stored and shown in milliseconds.

@@ -14,6 +14,7 @@ use crate::scim::filter::Filter;
 use crate::scim::registry::{Registry, ResourceType};
 
 mod batch;
+mod bulk;
 mod drive;
 mod driver;
 mod error;
@@ -27,6 +28,7 @@ mod tenants;
 mod walk;
 mod write;
 
+pub use bulk::{Arrival, Bulk, Clash, Joining, Mark, Seen, Stamp};
 pub use error::{Cause, StoreError};
 pub use record::{Found, GroupRef, Member, Record};
 pub use search::{Page, Scope, Search};
@@ -40,9 +42,10 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 2] = [
+const SQLITE_MIGRATIONS: [Migration; 3] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
+    Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
 ];
 
 /// How many row keys a process reserves at a time.
@@ -315,16 +318,22 @@ impl Store {
 
     /// A row key that no process has given out. Keys rise with the order of creation within a process.
     async fn next_pk(&self) -> Result<i64, StoreError> {
+        self.next_pks(1).await
+    }
+
+    /// The first of some row keys in a row that no process has given out.
+    async fn next_pks(&self, count: i64) -> Result<i64, StoreError> {
         let mut block = self.inner.keys.lock().await;
-        if block.next == block.end {
+        if block.end - block.next < count {
+            let size = count.max(KEY_BLOCK);
             let sql = "UPDATE sequence SET next = next + $1 WHERE name = 'resource' RETURNING next";
-            let rows = self.driver().write(Step::new(sql, vec![KEY_BLOCK.into()]).into()).await?;
+            let rows = self.driver().write(Step::new(sql, vec![size.into()]).into()).await?;
             let missing = || StoreError::corrupt("the sequence of row keys is missing");
             block.end = rows.into_iter().next().ok_or_else(missing)?.int()?;
-            block.next = block.end - KEY_BLOCK;
+            block.next = block.end - size;
         }
-        block.next += 1;
-        Ok(block.next - 1)
+        block.next += count;
+        Ok(block.next - count)
     }
 
     fn driver(&self) -> &Driver {

@@ -23,7 +23,7 @@ use crate::store::record::Record;
 use crate::store::rows::{ContactRow, FactKey, FactRow, SideRows};
 
 /// The slots that a counter is spread over.
-const COUNTER_SLOTS: i64 = 8;
+pub(super) const COUNTER_SLOTS: i64 = 8;
 
 /// What happened to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,7 +138,7 @@ impl Store {
     }
 }
 
-fn new_record(mutation: &Mutation<'_>, pk: i64, version: i64, resource: &Resource) -> Record {
+pub(super) fn new_record(mutation: &Mutation<'_>, pk: i64, version: i64, resource: &Resource) -> Record {
     let document = resource.to_document(mutation.kind);
     let now = Key::of_instant(mutation.now).as_str().to_owned();
     Record {
@@ -152,11 +152,19 @@ fn new_record(mutation: &Mutation<'_>, pk: i64, version: i64, resource: &Resourc
     }
 }
 
+/// Counts resources of a type, in the slot of one of them.
+pub(super) fn count(tenant: TenantId, kind: i64, pk: i64, by: i64) -> Step {
+    let sql = "INSERT INTO counter (tenant, kind, slot, n) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (tenant, kind, slot) DO UPDATE SET n = counter.n + excluded.n";
+    let slot = pk.rem_euclid(COUNTER_SLOTS);
+    Step::new(sql, vec![tenant.0.into(), kind.into(), slot.into(), by.into()])
+}
+
 /// The statements of one mutation.
-struct Write<'a> {
-    layout: &'a Layout,
-    mutation: &'a Mutation<'a>,
-    pk: i64,
+pub(super) struct Write<'a> {
+    pub(super) layout: &'a Layout,
+    pub(super) mutation: &'a Mutation<'a>,
+    pub(super) pk: i64,
 }
 
 impl Write<'_> {
@@ -200,7 +208,7 @@ impl Write<'_> {
         SideRows::of(self.layout, self.mutation.kind, resource, self.mutation.also_unique)
     }
 
-    fn tenant(&self) -> Value {
+    pub(super) fn tenant(&self) -> Value {
         self.mutation.tenant.0.into()
     }
 
@@ -216,7 +224,7 @@ impl Write<'_> {
         Key::of_instant(self.mutation.now).as_str().into()
     }
 
-    fn insert_resource(&self, record: &Record, rows: &SideRows) -> Result<Step, StoreError> {
+    pub(super) fn insert_resource(&self, record: &Record, rows: &SideRows) -> Result<Step, StoreError> {
         let sql = "INSERT INTO resource \
                    (tenant, kind, id, pk, version, created, modified, label, label_key, document, secret) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -292,7 +300,7 @@ impl Write<'_> {
         batch.push(Step::new(leave, vec![self.tenant(), self.id()]));
     }
 
-    fn insert_fact(&self, (path, key, element): &FactKey, row: &FactRow) -> Step {
+    pub(super) fn insert_fact(&self, (path, key, element): &FactKey, row: &FactRow) -> Step {
         let sql = "INSERT INTO fact (tenant, path, key, resource, element, leads, uniq, long) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let params = vec![
@@ -323,7 +331,7 @@ impl Write<'_> {
         }
     }
 
-    fn insert_contact(&self, row: &ContactRow) -> Step {
+    pub(super) fn insert_contact(&self, row: &ContactRow) -> Step {
         let sql = "INSERT INTO contact (tenant, kind, key, resource, ordinal, long, value, canonical, type, \
                    type_key, display, display_key, is_primary, id) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
@@ -402,7 +410,7 @@ impl Write<'_> {
         Step::new(sql, params).or_corrupt("a contact row is missing")
     }
 
-    fn insert_member(&self, member: &str) -> Step {
+    pub(super) fn insert_member(&self, member: &str) -> Step {
         let sql = "INSERT INTO membership (tenant, grp, member) VALUES ($1, $2, $3) \
                    ON CONFLICT (tenant, grp, member) DO NOTHING";
         Step::new(sql, vec![self.tenant(), self.pk.into(), member.into()])
@@ -421,13 +429,10 @@ impl Write<'_> {
     }
 
     fn count(&self, by: i64) -> Result<Step, StoreError> {
-        let sql = "INSERT INTO counter (tenant, kind, slot, n) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT (tenant, kind, slot) DO UPDATE SET n = counter.n + excluded.n";
-        let slot = self.pk.rem_euclid(COUNTER_SLOTS);
-        Ok(Step::new(sql, vec![self.tenant(), self.kind()?, slot.into(), by.into()]))
+        Ok(count(self.mutation.tenant, self.layout.kind(self.mutation.kind)?.number, self.pk, by))
     }
 
-    fn change(&self, version: i64) -> Result<Step, StoreError> {
+    pub(super) fn change(&self, version: i64) -> Result<Step, StoreError> {
         let sql = "INSERT INTO change (tenant, kind, resource, version, what, at, who) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let params = vec![

@@ -16,3 +16,4 @@ mod program;
 mod people;
 
 mod export;
+mod import;
