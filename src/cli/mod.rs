@@ -11,6 +11,7 @@ mod serve;
 mod table;
 mod tenant;
 mod token;
+mod verify;
 
 use std::fmt;
 use std::io::Write;
@@ -57,6 +58,10 @@ enum Command {
     Export(export::Export),
     /// Read users, groups and memberships from lines of JSON, or users from CSV
     Import(import::Import),
+    /// Check that indexes, contacts, memberships and counters agree with the documents
+    Verify(verify::Verify),
+    /// Write indexes, contacts and counters anew where they do not agree with the documents
+    Reindex(verify::Reindex),
 }
 
 /// Which database a command works on.
@@ -177,6 +182,8 @@ async fn dispatch(command: Command) -> Result<(), Refused> {
         Command::Token(command) => command.run(clock()).await,
         Command::Export(export) => export.run().await,
         Command::Import(import) => import.run(clock()).await,
+        Command::Verify(verify) => verify.run(clock()).await,
+        Command::Reindex(reindex) => reindex.run(clock()).await,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: every write is computed from a version that was read and takes effect only if that version is still
 //! current; a lost race is read again and retried here, so that a client sees 412 only if it sent a precondition.
 
+mod check;
 mod entry;
 mod export;
 mod failure;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde_json::{Map, Value};
 
+pub use self::check::{Check, Findings};
 pub use self::entry::{Entry, Listing};
 pub use self::export::Export;
 pub use self::failure::Failure;

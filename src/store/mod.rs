@@ -25,6 +25,7 @@ mod rows;
 mod search;
 mod sqlite;
 mod tenants;
+mod verify;
 mod walk;
 mod write;
 
@@ -33,6 +34,7 @@ pub use error::{Cause, StoreError};
 pub use record::{Found, GroupRef, Member, Record};
 pub use search::{Page, Scope, Search};
 pub use tenants::{NewToken, Tenant, Token, TokenOwner, UniquePath};
+pub use verify::{Checked, Orphans, Wrong};
 pub use write::{MemberEdit, Mutation, What};
 
 use batch::Step;

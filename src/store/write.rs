@@ -318,7 +318,7 @@ impl Write<'_> {
     }
 
     /// Writes the difference; what goes, goes first, so that a unique value may move between elements.
-    fn move_facts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
+    pub(super) fn move_facts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
         let sql = "DELETE FROM fact WHERE tenant = $1 AND path = $2 AND key = $3 AND resource = $4 AND element = $5";
         for (at, _) in old.facts.iter().filter(|(at, row)| new.facts.get(at) != Some(row)) {
             let (path, key, element) = at;
@@ -360,7 +360,7 @@ impl Write<'_> {
 
     /// Writes the difference. A row that still says the same stays, also where it moves; no two rows can meet,
     /// because a row moves only to a place where something else was.
-    fn move_contacts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
+    pub(super) fn move_contacts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
         let place = |row: &ContactRow| (contact_number(row.kind), row.ordinal);
         let mut free: BTreeMap<_, &ContactRow> = old.contacts.iter().map(|row| (place(row), row)).collect();
         let (stay, rest): (Vec<_>, Vec<_>) = new
@@ -389,7 +389,7 @@ impl Write<'_> {
         }
     }
 
-    fn delete_contact(&self, row: &ContactRow) -> Step {
+    pub(super) fn delete_contact(&self, row: &ContactRow) -> Step {
         let sql = "DELETE FROM contact WHERE tenant = $1 AND kind = $2 AND key = $3 AND resource = $4 AND ordinal = $5";
         let params = vec![
             self.tenant(),
@@ -401,7 +401,7 @@ impl Write<'_> {
         Step::new(sql, params).or_corrupt("a contact row is missing")
     }
 
-    fn replace_contact(&self, earlier: &ContactRow, row: &ContactRow) -> Step {
+    pub(super) fn replace_contact(&self, earlier: &ContactRow, row: &ContactRow) -> Step {
         let sql = "UPDATE contact SET key = $3, ordinal = $5, long = $6, value = $7, canonical = $8, type = $9, \
                    type_key = $10, display = $11, display_key = $12, is_primary = $13 \
                    WHERE tenant = $1 AND kind = $2 AND key = $14 AND resource = $4 AND ordinal = $15";

@@ -17,3 +17,4 @@ mod people;
 
 mod export;
 mod import;
+mod verify;
