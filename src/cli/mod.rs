@@ -3,6 +3,7 @@
 //! Invariant: answers go to stdout, refusals as one sentence to stderr; the exit code is 0, 1 for a refusal,
 //! or 2 for wrong usage.
 
+mod backup;
 mod export;
 mod import;
 mod progress;
@@ -58,6 +59,8 @@ enum Command {
     Export(export::Export),
     /// Read users, groups and memberships from lines of JSON, or users from CSV
     Import(import::Import),
+    /// Copy the database of a running server into a file
+    Backup(backup::Backup),
     /// Check that indexes, contacts, memberships and counters agree with the documents
     Verify(verify::Verify),
     /// Write indexes, contacts and counters anew where they do not agree with the documents
@@ -182,6 +185,7 @@ async fn dispatch(command: Command) -> Result<(), Refused> {
         Command::Token(command) => command.run(clock()).await,
         Command::Export(export) => export.run().await,
         Command::Import(import) => import.run(clock()).await,
+        Command::Backup(backup) => backup.run().await,
         Command::Verify(verify) => verify.run(clock()).await,
         Command::Reindex(reindex) => reindex.run(clock()).await,
     }

@@ -5,7 +5,7 @@
 //! transaction. Values are bound, never spliced, and SQL compares them byte by byte as [`Key`](crate::scim::key::Key)s.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -149,6 +149,14 @@ impl Store {
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`] if it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.driver().point(&Statement::new("SELECT n.next FROM sequence n", Vec::new())).await.map(drop)
+    }
+
+    /// Copies one moment of the database into a new file, which becomes a database of its own.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the file is there already or cannot be written.
+    pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        self.driver().backup(to).await
     }
 
     /// The resource of that type with that id, and on request the groups that it is a direct member of. A read

@@ -15,6 +15,7 @@ mod program;
 
 mod people;
 
+mod backup;
 mod export;
 mod import;
 mod verify;
