@@ -3,25 +3,32 @@
 //! Invariant: answers go to stdout, refusals as one sentence to stderr; the exit code is 0, 1 for a refusal,
 //! or 2 for wrong usage.
 
+mod backup;
+mod export;
+mod import;
+mod progress;
 mod schemas;
 mod serve;
 mod table;
 mod tenant;
 mod token;
+mod verify;
 
 use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
 use crate::access::{Access, AccessError};
 use crate::config::{ConfigError, Given};
+use crate::directory::{Directory, Failure};
 use crate::http;
 use crate::scim::registry::Registry;
-use crate::store::{Store, StoreError};
+use crate::store::{DatabaseUrl, Store, StoreError};
 
 /// A SCIM 2.0 provisioning server: identity providers push users and groups in, applications read them.
 #[derive(Debug, Parser)]
@@ -48,10 +55,20 @@ enum Command {
     /// Make, list and revoke the tokens that clients present
     #[command(subcommand)]
     Token(token::Command),
+    /// Write a tenant's users, groups and memberships as lines of JSON
+    Export(export::Export),
+    /// Read users, groups and memberships from lines of JSON, or users from CSV
+    Import(import::Import),
+    /// Copy the database of a running server into a file
+    Backup(backup::Backup),
+    /// Check that indexes, contacts, memberships and counters agree with the documents
+    Verify(verify::Verify),
+    /// Write indexes, contacts and counters anew where they do not agree with the documents
+    Reindex(verify::Reindex),
 }
 
 /// Which database a command works on.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct Database {
     /// The settings file [default: muster.toml, if it is there]
     #[arg(long, env = "MUSTER_CONFIG", value_name = "FILE")]
@@ -66,17 +83,38 @@ struct Database {
 
 /// An open database and what it holds resources of.
 struct Opened {
+    store: Store,
     access: Access,
-    registry: Registry,
+    registry: Arc<Registry>,
+}
+
+impl Opened {
+    /// The resources in it.
+    fn directory(&self) -> Directory {
+        Directory::new(self.store.clone(), Arc::clone(&self.registry))
+    }
 }
 
 impl Database {
     async fn open(self) -> Result<Opened, Refused> {
         let flags = Given { database: self.database, schemas: self.schemas, ..Given::default() };
         let given = flags.over(Given::from_file(self.config.as_deref())?);
-        let registry = schemas::registry(given.schemas.as_deref())?;
+        let registry = Arc::new(schemas::registry(given.schemas.as_deref())?);
         let store = Store::open(&given.database_url()?, &registry).await?;
-        Ok(Opened { access: Access::new(store), registry })
+        Ok(Opened { access: Access::new(store.clone()), store, registry })
+    }
+
+    /// Opens a database for a command that would be pointless on an empty one.
+    async fn open_existing(self) -> Result<Opened, Refused> {
+        let given = Given { database: self.database.clone(), ..Given::default() };
+        let url = given.over(Given::from_file(self.config.as_deref())?).database_url()?;
+        if let DatabaseUrl::Sqlite(path) = url
+            && !path.exists()
+        {
+            let path = path.display();
+            return Err(Refused(format!("there is no database {path}; name it with --database sqlite:PATH")));
+        }
+        self.open().await
     }
 }
 
@@ -111,6 +149,15 @@ impl From<StoreError> for Refused {
     }
 }
 
+impl From<Failure> for Refused {
+    fn from(error: Failure) -> Self {
+        match error {
+            Failure::Store(error) => error.into(),
+            other => Self(other.to_string()),
+        }
+    }
+}
+
 impl From<std::io::Error> for Refused {
     fn from(error: std::io::Error) -> Self {
         Self(error.to_string())
@@ -136,6 +183,11 @@ async fn dispatch(command: Command) -> Result<(), Refused> {
         Command::Serve(serve) => serve.run(clock()).await,
         Command::Tenant(command) => command.run(clock()).await,
         Command::Token(command) => command.run(clock()).await,
+        Command::Export(export) => export.run().await,
+        Command::Import(import) => import.run(clock()).await,
+        Command::Backup(backup) => backup.run().await,
+        Command::Verify(verify) => verify.run(clock()).await,
+        Command::Reindex(reindex) => reindex.run(clock()).await,
     }
 }
 

@@ -53,7 +53,7 @@ impl Command {
         match self {
             Self::Create { name, set, database } => {
                 let overrides = with(Overrides::default(), &set)?;
-                let Opened { access, registry } = database.open().await?;
+                let Opened { access, registry, .. } = database.open().await?;
                 let tenant = access.create_tenant(&name, now).await?;
                 if !overrides.is_empty() {
                     access.set_overrides(tenant, &overrides, &registry).await?;
@@ -73,7 +73,7 @@ impl Command {
                 say(table::render(["NAME", "CREATED", "POLICIES"], &rows))
             }
             Self::Set { name, settings, database } => {
-                let Opened { access, registry } = database.open().await?;
+                let Opened { access, registry, .. } = database.open().await?;
                 let tenant = access.tenant(&name).await?;
                 let overrides = with(tenant.overrides, &settings)?;
                 access.set_overrides(tenant.id, &overrides, &registry).await?;

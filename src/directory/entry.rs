@@ -213,7 +213,7 @@ impl Entry {
 }
 
 /// A stored instant as it is shown: milliseconds and `Z` (reading A31).
-fn timestamp(stored: &str) -> String {
+pub(super) fn timestamp(stored: &str) -> String {
     let (seconds, fraction) = stored.split_once('.').unwrap_or((stored, ""));
     format!("{seconds}.{fraction:0<3}Z")
 }

@@ -3,9 +3,13 @@
 //! Invariant: every write is computed from a version that was read and takes effect only if that version is still
 //! current; a lost race is read again and retried here, so that a client sees 412 only if it sent a precondition.
 
+mod check;
 mod entry;
+mod export;
 mod failure;
+mod import;
 mod members;
+mod newcomer;
 mod password;
 mod present;
 mod queue;
@@ -16,9 +20,13 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde_json::{Map, Value};
 
+pub use self::check::{Check, Findings};
 pub use self::entry::{Entry, Listing};
+pub use self::export::Export;
 pub use self::failure::Failure;
+pub use self::import::{Import, Line, NewMembers, Outcome, Screened};
 use self::members::MembershipChange;
+pub use self::newcomer::Newcomer;
 use self::password::Hasher;
 use self::queue::Queue;
 use crate::context::Context;
@@ -316,8 +324,6 @@ fn mutation<'a>(
     id: &'a ResourceId,
     what: What,
 ) -> Mutation<'a> {
-    let names_are_unique =
-        cx.caller.profile.policy.unique_group_names && urn::same(&kind.schema.id, urn::GROUP);
     Mutation {
         tenant: cx.caller.tenant,
         kind,
@@ -325,8 +331,15 @@ fn mutation<'a>(
         now: stored_precision(cx.now),
         who: &cx.caller.client_name,
         what,
-        also_unique: if names_are_unique { &["displayName"] } else { &[] },
+        also_unique: also_unique(cx, kind),
     }
+}
+
+/// The paths that a policy makes unique.
+fn also_unique(cx: &Context, kind: &ResourceType) -> &'static [&'static str] {
+    let names_are_unique =
+        cx.caller.profile.policy.unique_group_names && urn::same(&kind.schema.id, urn::GROUP);
+    if names_are_unique { &["displayName"] } else { &[] }
 }
 
 /// Reading A31: instants are stored and shown in milliseconds.

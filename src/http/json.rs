@@ -24,15 +24,22 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, ScimError> {
     if text.trim_ascii().is_empty() {
         return Err(ScimError::syntax("the body is empty; it must be a JSON object"));
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Nested { depth: 0 }
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value))
+    let value = value(text)
         .map_err(|error| ScimError::syntax(format!("the body is not acceptable JSON: {error}")))?;
     match value {
         Value::Object(object) => Ok(object),
         other => Err(ScimError::syntax(format!("the body must be a JSON object, not {}", kind(&other)))),
     }
+}
+
+/// Reads a text that is one JSON value.
+///
+/// # Errors
+/// What is wrong, with line and column.
+pub(crate) fn value(text: &str) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = Nested { depth: 0 }.deserialize(&mut deserializer)?;
+    deserializer.end().map(|()| value)
 }
 
 fn kind(value: &Value) -> &'static str {

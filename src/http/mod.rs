@@ -30,6 +30,7 @@ use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::{Registry, ResourceType};
 
 pub(crate) use error::with_causes;
+pub(crate) use json::value as json_value;
 pub use server::serve;
 
 /// What the HTTP side needs to know.

@@ -4,6 +4,7 @@
 //! Parameters are written `$1` … `$n`, and [`Dialect`] has the few verbs that engines spell differently.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::vec;
 
 use crate::store::batch::Batch;
@@ -187,6 +188,16 @@ impl Driver {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(batch).await,
             Self::Postgres(postgres) => postgres.write(batch).await,
+        }
+    }
+
+    /// Copies one moment of the database into a new file.
+    pub(super) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.backup(to).await,
+            Self::Postgres(_) => {
+                Err(StoreError::unavailable("a PostgreSQL database is copied with its own tools: pg_dump"))
+            }
         }
     }
 

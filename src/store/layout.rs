@@ -64,6 +64,11 @@ pub(super) fn contact_number(kind: ContactKind) -> i64 {
     }
 }
 
+/// The kind of contact that a number stands for.
+pub(super) fn contact_kind(number: i64) -> Option<ContactKind> {
+    [ContactKind::Email, ContactKind::Phone].into_iter().find(|&kind| contact_number(kind) == number)
+}
+
 /// One resource type's part of the layout.
 #[derive(Debug)]
 pub(super) struct KindLayout {
@@ -79,6 +84,11 @@ pub(super) struct KindLayout {
 }
 
 impl KindLayout {
+    /// The paths whose values are facts, by their numbers.
+    pub(super) fn paths_by_number(&self) -> HashMap<i64, &str> {
+        self.paths.iter().map(|(path, &number)| (number, path.as_str())).collect()
+    }
+
     /// Where the values of this simple attribute of the type are.
     pub(super) fn place(&self, attribute: &Attribute) -> Place {
         let fact = || self.paths.get(&attribute.path).map_or(Place::Nowhere, |&number| Place::Fact(number));

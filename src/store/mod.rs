@@ -5,6 +5,7 @@
 //! transaction. Values are bound, never spliced, and SQL compares them byte by byte as [`Key`](crate::scim::key::Key)s.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::id::TenantId;
@@ -12,6 +13,7 @@ use crate::scim::filter::Filter;
 use crate::scim::registry::{Registry, ResourceType};
 
 mod batch;
+mod bulk;
 mod drive;
 mod driver;
 mod error;
@@ -24,14 +26,18 @@ mod search;
 mod sqlite;
 mod tenants;
 mod url;
+mod verify;
+mod walk;
 mod write;
 
+pub use bulk::{Arrival, Bulk, Clash, Joining, Mark, Seen, Stamp};
 pub use error::{Cause, StoreError};
 pub use postgres::PostgresUrl;
 pub use record::{Found, GroupRef, Member, Record};
 pub use search::{Page, Scope, Search};
 pub use tenants::{NewToken, Tenant, Token, TokenOwner, UniquePath};
 pub use url::{BadDatabaseUrl, DatabaseUrl};
+pub use verify::{Checked, Orphans, Wrong};
 pub use write::{MemberEdit, Mutation, What};
 
 use batch::Step;
@@ -42,14 +48,17 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 2] = [
+const SQLITE_MIGRATIONS: [Migration; 3] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
+    Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
 ];
 
 /// The history of the tables in PostgreSQL, which gathers its own statistics.
-const POSTGRES_MIGRATIONS: [Migration; 1] =
-    [Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") }];
+const POSTGRES_MIGRATIONS: [Migration; 2] = [
+    Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
+    Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
+];
 
 /// How many row keys a process reserves at a time.
 const KEY_BLOCK: i64 = 1000;
@@ -104,6 +113,14 @@ impl Store {
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`] if it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.driver().point(&Statement::new("SELECT n.next FROM sequence n", Vec::new())).await.map(drop)
+    }
+
+    /// Copies one moment of the database into a new file, which becomes a database of its own.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the file is there already or cannot be written.
+    pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        self.driver().backup(to).await
     }
 
     /// The resource of that type with that id, and on request the groups that it is a direct member of. A read
@@ -271,16 +288,22 @@ impl Store {
 
     /// A row key that no process has given out. Keys rise with the order of creation within a process.
     async fn next_pk(&self) -> Result<i64, StoreError> {
+        self.next_pks(1).await
+    }
+
+    /// The first of some row keys in a row that no process has given out.
+    async fn next_pks(&self, count: i64) -> Result<i64, StoreError> {
         let mut block = self.inner.keys.lock().await;
-        if block.next == block.end {
+        if block.end - block.next < count {
+            let size = count.max(KEY_BLOCK);
             let sql = "UPDATE sequence SET next = next + $1 WHERE name = 'resource' RETURNING next";
-            let rows = self.driver().write(Step::new(sql, vec![KEY_BLOCK.into()]).into()).await?;
+            let rows = self.driver().write(Step::new(sql, vec![size.into()]).into()).await?;
             let missing = || StoreError::corrupt("the sequence of row keys is missing");
             block.end = rows.into_iter().next().ok_or_else(missing)?.int()?;
-            block.next = block.end - KEY_BLOCK;
+            block.next = block.end - size;
         }
-        block.next += 1;
-        Ok(block.next - 1)
+        block.next += count;
+        Ok(block.next - count)
     }
 
     fn driver(&self) -> &Driver {

@@ -4,6 +4,7 @@
 //! share one commit, each in a savepoint of its own, so that one which fails leaves nothing behind and takes
 //! nobody along. Nothing else in the program knows that the engine is SQLite.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -126,6 +127,38 @@ impl Sqlite {
         queue.send(Job { batch, answer }).map_err(|_| stopped())?;
         wait.await.map_err(|_| stopped())?
     }
+}
+
+impl Sqlite {
+    /// Writes a copy of one moment of the database into a new file, beside whoever writes. The file is complete and on
+    /// the disk when this returns; it is removed if that fails.
+    pub(super) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let (readers, to) = (Arc::clone(&self.readers), to.to_owned());
+        let copied = tokio::task::spawn_blocking(move || {
+            let unwritable = |error: std::io::Error| StoreError::unavailable(error.to_string());
+            let file = new_file(&to).map_err(unwritable)?;
+            let target = to.to_str().ok_or_else(|| StoreError::unavailable("the path is not UTF-8"));
+            let copied = target.and_then(|target| {
+                let statement = Statement::new("VACUUM INTO $1", vec![target.into()]);
+                readers.query(&statement)?;
+                file.sync_all().map_err(unwritable)
+            });
+            if copied.is_err() {
+                std::fs::remove_file(&to).map_err(unwritable)?;
+            }
+            copied
+        });
+        copied.await.map_err(|_| StoreError::unavailable("the copying thread has stopped"))?
+    }
+}
+
+/// A file that was not there before and that only its owner may read.
+fn new_file(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 impl Drop for Sqlite {

@@ -151,6 +151,7 @@ impl Store {
         .await?;
         let mut rest = Batch::default();
         rest.push(Step::new("DELETE FROM counter WHERE tenant = $1", vec![id.clone()]));
+        rest.push(Step::new("DELETE FROM import WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM tenant WHERE tenant = $1", vec![id]));
         self.driver().write(rest).await.map(drop)
     }

@@ -23,7 +23,7 @@ use crate::store::rows::{ContactRow, FactKey, FactRow, SideRows};
 use crate::store::{Store, statements};
 
 /// The slots that a counter is spread over.
-const COUNTER_SLOTS: i64 = 8;
+pub(super) const COUNTER_SLOTS: i64 = 8;
 
 /// What happened to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -150,7 +150,7 @@ impl Store {
     }
 }
 
-fn new_record(mutation: &Mutation<'_>, pk: i64, version: i64, resource: &Resource) -> Record {
+pub(super) fn new_record(mutation: &Mutation<'_>, pk: i64, version: i64, resource: &Resource) -> Record {
     let document = resource.to_document(mutation.kind);
     let now = Key::of_instant(mutation.now).as_str().to_owned();
     Record {
@@ -164,11 +164,19 @@ fn new_record(mutation: &Mutation<'_>, pk: i64, version: i64, resource: &Resourc
     }
 }
 
+/// Counts resources of a type, in the slot of one of them.
+pub(super) fn count(tenant: TenantId, kind: i64, pk: i64, by: i64) -> Step {
+    let sql = "INSERT INTO counter (tenant, kind, slot, n) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (tenant, kind, slot) DO UPDATE SET n = counter.n + excluded.n";
+    let slot = pk.rem_euclid(COUNTER_SLOTS);
+    Step::new(sql, vec![tenant.0.into(), kind.into(), slot.into(), by.into()])
+}
+
 /// The statements of one mutation.
-struct Write<'a> {
-    layout: &'a Layout,
-    mutation: &'a Mutation<'a>,
-    pk: i64,
+pub(super) struct Write<'a> {
+    pub(super) layout: &'a Layout,
+    pub(super) mutation: &'a Mutation<'a>,
+    pub(super) pk: i64,
 }
 
 impl Write<'_> {
@@ -218,7 +226,7 @@ impl Write<'_> {
         SideRows::of(self.layout, self.mutation.kind, resource, self.mutation.also_unique)
     }
 
-    fn tenant(&self) -> Value {
+    pub(super) fn tenant(&self) -> Value {
         self.mutation.tenant.0.into()
     }
 
@@ -234,7 +242,7 @@ impl Write<'_> {
         Key::of_instant(self.mutation.now).as_str().into()
     }
 
-    fn insert_resource(&self, record: &Record, rows: &SideRows) -> Result<Step, StoreError> {
+    pub(super) fn insert_resource(&self, record: &Record, rows: &SideRows) -> Result<Step, StoreError> {
         let sql = "INSERT INTO resource \
                    (tenant, kind, id, pk, version, created, modified, label, label_key, document, secret) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -316,7 +324,7 @@ impl Write<'_> {
         }
     }
 
-    fn insert_fact(&self, (path, key, element): &FactKey, row: &FactRow) -> Step {
+    pub(super) fn insert_fact(&self, (path, key, element): &FactKey, row: &FactRow) -> Step {
         let sql = "INSERT INTO fact (tenant, path, key, resource, element, leads, uniq, long) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let params = vec![
@@ -334,7 +342,7 @@ impl Write<'_> {
     }
 
     /// Writes the difference; what goes, goes first, so that a unique value may move between elements.
-    fn move_facts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
+    pub(super) fn move_facts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
         let sql = "DELETE FROM fact WHERE tenant = $1 AND path = $2 AND key = $3 AND resource = $4 AND element = $5";
         for (at, _) in old.facts.iter().filter(|(at, row)| new.facts.get(at) != Some(row)) {
             let (path, key, element) = at;
@@ -347,7 +355,7 @@ impl Write<'_> {
         }
     }
 
-    fn insert_contact(&self, row: &ContactRow) -> Step {
+    pub(super) fn insert_contact(&self, row: &ContactRow) -> Step {
         let sql = "INSERT INTO contact (tenant, kind, key, resource, ordinal, long, value, canonical, type, \
                    type_key, display, display_key, is_primary, id) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
@@ -376,7 +384,7 @@ impl Write<'_> {
 
     /// Writes the difference. A row that still says the same stays, also where it moves; no two rows can meet,
     /// because a row moves only to a place where something else was.
-    fn move_contacts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
+    pub(super) fn move_contacts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
         let place = |row: &ContactRow| (contact_number(row.kind), row.ordinal);
         let mut free: BTreeMap<_, &ContactRow> = old.contacts.iter().map(|row| (place(row), row)).collect();
         let (stay, rest): (Vec<_>, Vec<_>) = new
@@ -405,7 +413,7 @@ impl Write<'_> {
         }
     }
 
-    fn delete_contact(&self, row: &ContactRow) -> Step {
+    pub(super) fn delete_contact(&self, row: &ContactRow) -> Step {
         let sql = "DELETE FROM contact WHERE tenant = $1 AND kind = $2 AND key = $3 AND resource = $4 AND ordinal = $5";
         let params = vec![
             self.tenant(),
@@ -417,7 +425,7 @@ impl Write<'_> {
         Step::new(sql, params).or_corrupt("a contact row is missing")
     }
 
-    fn replace_contact(&self, earlier: &ContactRow, row: &ContactRow) -> Step {
+    pub(super) fn replace_contact(&self, earlier: &ContactRow, row: &ContactRow) -> Step {
         let sql = "UPDATE contact SET key = $3, ordinal = $5, long = $6, value = $7, canonical = $8, type = $9, \
                    type_key = $10, display = $11, display_key = $12, is_primary = $13 \
                    WHERE tenant = $1 AND kind = $2 AND key = $14 AND resource = $4 AND ordinal = $15";
@@ -426,7 +434,7 @@ impl Write<'_> {
         Step::new(sql, params).or_corrupt("a contact row is missing")
     }
 
-    fn insert_member(&self, member: &str) -> Step {
+    pub(super) fn insert_member(&self, member: &str) -> Step {
         let sql = "INSERT INTO membership (tenant, grp, member) VALUES ($1, $2, $3) \
                    ON CONFLICT (tenant, grp, member) DO NOTHING";
         Step::new(sql, vec![self.tenant(), self.pk.into(), member.into()])
@@ -445,13 +453,10 @@ impl Write<'_> {
     }
 
     fn count(&self, by: i64) -> Result<Step, StoreError> {
-        let sql = "INSERT INTO counter (tenant, kind, slot, n) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT (tenant, kind, slot) DO UPDATE SET n = counter.n + excluded.n";
-        let slot = self.pk.rem_euclid(COUNTER_SLOTS);
-        Ok(Step::new(sql, vec![self.tenant(), self.kind()?, slot.into(), by.into()]))
+        Ok(count(self.mutation.tenant, self.layout.kind(self.mutation.kind)?.number, self.pk, by))
     }
 
-    fn change(&self, version: i64) -> Result<Step, StoreError> {
+    pub(super) fn change(&self, version: i64) -> Result<Step, StoreError> {
         let sql = "INSERT INTO change (tenant, kind, resource, version, what, at, who) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let params = vec![

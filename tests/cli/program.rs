@@ -1,5 +1,7 @@
 //! The binary in a directory of its own.
 
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -107,6 +109,17 @@ impl Server {
         let head = format!(
             "{method} {target} HTTP/1.1\r\nHost: a\r\n\
              Authorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        );
+        exchange(self.address, head.as_bytes())
+    }
+
+    /// A request with a token and a JSON body.
+    pub(crate) fn send(&self, method: &str, target: &str, token: &str, body: &serde_json::Value) -> Answer {
+        let body = body.to_string();
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Type: application/scim+json\r\n\
+             Authorization: Bearer {token}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
         );
         exchange(self.address, head.as_bytes())
     }

@@ -1,0 +1,21 @@
+//! The commands that move whole directories: export, import, backup, verify, reindex, explain.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test may fail loudly"
+)]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+#[path = "../cli/program.rs"]
+mod program;
+
+mod people;
+
+mod backup;
+mod export;
+mod import;
+mod verify;

@@ -1,0 +1,174 @@
+//! `muster verify` finds what was corrupted on purpose, and `muster reindex` heals it.
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+use crate::people::{TOKEN, create, lines, populate, serve, user};
+use crate::program::Home;
+
+fn database(home: &Home) -> Connection {
+    Connection::open(home.path().join("muster.db")).unwrap()
+}
+
+/// Every row beside the documents, or all but what is only the contact row's own: its id and its verification.
+fn side_rows(database: &Connection, with_own: bool) -> Vec<String> {
+    let own = if with_own { ", id, verified_at" } else { "" };
+    let tables = [
+        "SELECT 'fact', tenant, path, key, resource, element, leads, uniq, long FROM fact".to_owned(),
+        format!(
+            "SELECT 'contact', kind, key, resource, ordinal, value, canonical, type_key, is_primary{own} FROM contact"
+        ),
+        "SELECT 'membership', tenant, grp, member FROM membership".to_owned(),
+        "SELECT 'counter', tenant, kind, slot, n FROM counter WHERE n <> 0".to_owned(),
+        "SELECT 'resource', pk, label, label_key, version, modified FROM resource".to_owned(),
+    ];
+    let mut out = Vec::new();
+    for sql in tables {
+        let mut statement = database.prepare(&sql).unwrap();
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            let values = (0..columns).map(|index| format!("{:?}", row.get_unwrap::<_, Value>(index)));
+            Ok(values.collect::<Vec<_>>().join("|"))
+        });
+        out.extend(rows.unwrap().map(Result::unwrap));
+    }
+    out.sort();
+    out
+}
+
+/// What can go wrong beside a document, and what is said of it.
+const CORRUPTIONS: [(&str, &str); 12] = [
+    ("DELETE FROM fact WHERE key = 'user1@example.com'", "a fact of userName is missing"),
+    ("UPDATE fact SET uniq = 0 WHERE key = 'user1@example.com'", "a fact of userName differs"),
+    ("UPDATE fact SET key = 'x' WHERE key = 'ext-2'", "a fact of externalId is not in the document"),
+    (
+        "INSERT INTO fact SELECT tenant, 9999, 'k', resource, 0, 1, 0, NULL FROM fact LIMIT 1",
+        "a fact of an attribute of no schema is not in the document",
+    ),
+    ("DELETE FROM contact WHERE key = 'user3@home.example'", "e-mail address 1 is missing"),
+    ("UPDATE contact SET canonical = '' WHERE resource = 1 AND kind = 2", "phone number 0 differs"),
+    (
+        "UPDATE contact SET ordinal = 7 WHERE key = 'user3@home.example'",
+        "e-mail address 7 is not in the document",
+    ),
+    (
+        "INSERT INTO contact SELECT tenant, kind, 'other', resource, ordinal, 'id', value, long, canonical, type, \
+         type_key, display, display_key, is_primary, NULL FROM contact WHERE resource = 2 AND kind = 1 AND ordinal = 0",
+        "e-mail address 0 is there twice",
+    ),
+    ("UPDATE resource SET label = 'nobody' WHERE pk = 1", "the name that groups show is not the document's"),
+    ("INSERT INTO membership VALUES (1, 777777, 'x')", "row 777777: there are memberships of a resource"),
+    (
+        "INSERT INTO fact SELECT tenant, path, key, 777777, element, leads, 0, long FROM fact LIMIT 1",
+        "row 777777: there are facts of a resource",
+    ),
+    ("UPDATE counter SET n = n + 5 WHERE slot = 1", "and the counters say"),
+];
+
+#[test]
+fn every_corruption_is_found_and_healed() {
+    let home = Home::new();
+    populate(&home);
+    assert_eq!(home.run("verify").done(), "8 resources, and everything agrees with them\n");
+    let database = database(&home);
+    database.execute("UPDATE contact SET verified_at = '2026-01-01T00:00:00'", []).unwrap();
+    for (sql, part) in CORRUPTIONS {
+        let before = [false, true].map(|with_own| side_rows(&database, with_own));
+        assert!(database.execute(sql, []).unwrap() > 0, "{sql}");
+        let found = home.run("verify");
+        assert_eq!(found.code, Some(1), "{sql}: {found:?}");
+        assert!(found.stdout.contains(part), "{sql}: {found:?}");
+        assert!(found.stderr.contains("muster reindex --tenant default"), "{sql}: {found:?}");
+        let healed = home.run("reindex").done();
+        assert!(healed.contains("put right"), "{sql}: {healed}");
+        home.run("verify").done();
+        // A contact row that was lost comes back as a new one.
+        let with_own = !sql.starts_with("DELETE FROM contact");
+        assert_eq!(side_rows(&database, with_own), before[usize::from(with_own)], "{sql}");
+    }
+}
+
+#[test]
+fn a_healed_contact_keeps_its_id_and_its_verification() {
+    let home = Home::new();
+    populate(&home);
+    let database = database(&home);
+    database.execute("UPDATE contact SET verified_at = '2026-01-01T00:00:00'", []).unwrap();
+    let good = side_rows(&database, true);
+    database.execute("UPDATE contact SET key = 'lost', type_key = NULL WHERE kind = 1", []).unwrap();
+    database.execute("UPDATE contact SET is_primary = 1 - is_primary", []).unwrap();
+    home.run("reindex").done();
+    assert_eq!(side_rows(&database, true), good);
+}
+
+#[test]
+fn filters_find_again_what_was_lost() {
+    let home = Home::new();
+    populate(&home);
+    let database = database(&home);
+    database.execute_batch("DELETE FROM fact; DELETE FROM contact; DELETE FROM counter").unwrap();
+    let server = serve(&home);
+    let total = |filter: &str| {
+        let answer = server.request("GET", &format!("/scim/v2/Users?count=0{filter}"), TOKEN);
+        answer.json()["totalResults"].as_u64().unwrap()
+    };
+    let by_mail = "&filter=emails.value+eq+%22user3@home.example%22";
+    assert_eq!((total(""), total("&filter=userName+sw+%22user%22"), total(by_mail)), (0, 0, 0));
+    home.run("reindex").done();
+    assert_eq!((total(""), total("&filter=userName+sw+%22user%22"), total(by_mail)), (5, 5, 1));
+    let clash = server.send("POST", "/scim/v2/Users", TOKEN, &user(1));
+    assert_eq!(clash.status, 409);
+}
+
+#[test]
+fn what_cannot_be_mended_is_said_and_left() {
+    let home = Home::new();
+    populate(&home);
+    let database = database(&home);
+    database.execute("UPDATE resource SET document = '{' WHERE pk = 1", []).unwrap();
+    let found = home.run("verify");
+    assert!(found.stdout.contains("the document is no JSON object"), "{found:?}");
+    let left = home.run("reindex");
+    assert_eq!(left.code, Some(1));
+    assert!(
+        left.stdout.contains("it cannot be mended") && left.stderr.contains("1 disagreements are left"),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn two_that_share_a_unique_value_cannot_both_be_mended() {
+    let home = Home::new();
+    populate(&home);
+    let database = database(&home);
+    let sql = "UPDATE resource SET document = replace(document, 'user2@example.com', 'user1@example.com') WHERE pk = 3";
+    assert_eq!(database.execute(sql, []).unwrap(), 1);
+    let left = home.run("reindex");
+    assert!(left.stdout.contains("the value of userName is taken"), "{left:?}");
+}
+
+#[test]
+fn a_server_may_write_while_it_is_checked() {
+    let home = Home::new();
+    populate(&home);
+    let server = serve(&home);
+    let id = lines(&home.run("export").done())[0]["resource"]["id"].as_str().unwrap().to_owned();
+    let target = format!("/scim/v2/Users/{id}");
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for n in 0..60 {
+                let patch = serde_json::json!({
+                    "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+                    "Operations": [{"op": "replace", "value": {"title": format!("title {n}"), "userName": format!("name-{n}")}}]
+                });
+                assert_eq!(server.send("PATCH", &target, TOKEN, &patch).status, 200);
+                create(&server, "Users", &user(100 + n));
+            }
+        });
+        while !writer.is_finished() {
+            home.run("verify").done();
+            assert!(home.run("reindex").done().contains(" 0 disagreements"));
+        }
+    });
+    assert_eq!(home.run("verify").done(), "68 resources, and everything agrees with them\n");
+}
