@@ -57,7 +57,7 @@ enum Command {
     Token(token::Command),
     /// Write a tenant's users, groups and memberships as lines of JSON
     Export(export::Export),
-    /// Read users, groups and memberships from lines of JSON, or users from CSV
+    /// Read users, groups and memberships from lines of JSON
     Import(import::Import),
     /// Copy the database of a running server into a file
     Backup(backup::Backup),
