@@ -104,11 +104,15 @@ impl Database {
         Ok(Opened { access: Access::new(store.clone()), store, registry })
     }
 
+    /// Where the database is.
+    fn url(&self) -> Result<DatabaseUrl, Refused> {
+        let flags = Given { database: self.database.clone(), ..Given::default() };
+        Ok(flags.over(Given::from_file(self.config.as_deref())?).database_url()?)
+    }
+
     /// Opens a database for a command that would be pointless on an empty one.
     async fn open_existing(self) -> Result<Opened, Refused> {
-        let given = Given { database: self.database.clone(), ..Given::default() };
-        let url = given.over(Given::from_file(self.config.as_deref())?).database_url()?;
-        if let DatabaseUrl::Sqlite(path) = url
+        if let DatabaseUrl::Sqlite(path) = self.url()?
             && !path.exists()
         {
             let path = path.display();

@@ -18,6 +18,9 @@ use crate::scim::resource::{Resource, take_in_order};
 use crate::scim::schema::{Attribute, Comparison, Kept, Mutability, Schema, Type};
 use crate::scim::urn;
 
+/// The longest id of a member, in bytes: far more than ids have, and few enough for an index entry.
+const MAX_MEMBER_ID: usize = 256;
+
 /// How strictly values are looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
@@ -388,7 +391,12 @@ fn member_id(element: &Value) -> Result<String, ScimError> {
         (None, Some(uri)) => uri.rsplit('/').next().unwrap_or(uri),
         (None, None) => return Err(needs()),
     };
-    if id.contains('\0') { Err(needs()) } else { Ok(id.to_owned()) }
+    if id.contains('\0') || id.len() > MAX_MEMBER_ID {
+        return Err(ScimError::value(format!(
+            "the id of a member has at most {MAX_MEMBER_ID} bytes, and no U+0000"
+        )));
+    }
+    Ok(id.to_owned())
 }
 
 /// Refuses an attribute that must have a value and has none, and values that lack a part that they must have.

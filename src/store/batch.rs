@@ -18,6 +18,17 @@ impl Batch {
     pub(super) fn push(&mut self, step: Step) {
         self.steps.push(step);
     }
+
+    /// Whether it depends on how many rows its statements change.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.steps.iter().any(|step| !matches!(step.guard, Guard::Any))
+    }
+}
+
+impl From<Statement> for Step {
+    fn from(statement: Statement) -> Self {
+        Self { statement, guard: Guard::Any, unique: None }
+    }
 }
 
 impl From<Step> for Batch {
@@ -47,7 +58,7 @@ enum Guard {
 
 impl Step {
     pub(super) fn new(sql: impl Into<Cow<'static, str>>, params: Vec<Value>) -> Self {
-        Self { statement: Statement::new(sql, params), guard: Guard::Any, unique: None }
+        Statement::new(sql, params).into()
     }
 
     /// Fails the batch with [`StoreError::Conflict`] unless the step changes one row.

@@ -32,8 +32,8 @@ enum Rank {
 }
 
 impl Lowering<'_> {
-    /// The condition on `r` that a search of one type is. The unary plus keeps the planner from starting with
-    /// the tenant where something better drives.
+    /// The condition on `r` that a search of one type is. Where something better drives, tenant and
+    /// type are only tested.
     pub(super) fn condition(&mut self, filter: Option<&Filter>, group: Option<i64>) -> String {
         let kind = self.kind_number();
         let driven = filter.and_then(|filter| self.driven(filter));
@@ -59,7 +59,8 @@ impl Lowering<'_> {
                 return parts.join(" AND ");
             }
         };
-        parts.insert(0, format!("+r.tenant = $1 AND +r.kind = {kind} AND r.pk IN ({driver})"));
+        let [tenant, of_kind] = ["r.tenant", "r.kind"].map(|column| self.dialect.tested(column));
+        parts.insert(0, format!("{tenant} = $1 AND {of_kind} = {kind} AND r.pk IN ({driver})"));
         parts.join(" AND ")
     }
 

@@ -9,6 +9,7 @@ use std::vec;
 
 use crate::store::batch::Batch;
 use crate::store::error::StoreError;
+use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 
 /// A parameter or a column.
@@ -84,6 +85,14 @@ impl Row {
         self.maybe_text()?.ok_or_else(unexpected)
     }
 
+    /// The last column, which holds text.
+    pub(super) fn last_text(self) -> Result<String, StoreError> {
+        match self.columns.last() {
+            Some(Value::Text(text)) => Ok(text),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// The next column, which holds a number or nothing.
     pub(super) fn maybe_int(&mut self) -> Result<Option<i64>, StoreError> {
         match self.columns.next() {
@@ -136,9 +145,17 @@ pub(super) struct Migration {
     pub(super) sql: &'static str,
 }
 
+impl Migration {
+    /// The SQL, with an engine's texts in the place of the words in braces.
+    pub(super) fn spelled(&self, words: &[(&str, &str)]) -> String {
+        words.iter().fold(self.sql.to_owned(), |sql, (word, text)| sql.replace(word, text))
+    }
+}
+
 /// A database engine.
 pub(super) enum Driver {
     Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 impl Driver {
@@ -146,6 +163,7 @@ impl Driver {
     pub(super) async fn point(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.point(statement),
+            Self::Postgres(postgres) => postgres.read(statement).await,
         }
     }
 
@@ -153,6 +171,7 @@ impl Driver {
     pub(super) async fn brief(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.brief(statement).await,
+            Self::Postgres(postgres) => postgres.read(&statement).await,
         }
     }
 
@@ -160,6 +179,7 @@ impl Driver {
     pub(super) async fn scan(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.scan(statement).await,
+            Self::Postgres(postgres) => postgres.read(&statement).await,
         }
     }
 
@@ -167,6 +187,7 @@ impl Driver {
     pub(super) async fn write(&self, batch: Batch) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(batch).await,
+            Self::Postgres(postgres) => postgres.write(batch).await,
         }
     }
 
@@ -174,6 +195,7 @@ impl Driver {
     pub(super) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.backup(to).await,
+            Self::Postgres(_) => Err(StoreError::internal("PostgreSQL is copied with pg_dump")),
         }
     }
 
@@ -181,6 +203,7 @@ impl Driver {
     pub(super) fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
         }
     }
 }
@@ -189,6 +212,7 @@ impl Driver {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Dialect {
     Sqlite,
+    Postgres,
 }
 
 impl Dialect {
@@ -196,6 +220,7 @@ impl Dialect {
     pub(super) fn contains(self, text: &str, part: &str) -> String {
         match self {
             Self::Sqlite => format!("instr({text}, {part}) > 0"),
+            Self::Postgres => format!("strpos({text}, {part}) > 0"),
         }
     }
 
@@ -203,13 +228,32 @@ impl Dialect {
     pub(super) fn ends_with(self, text: &str, part: &str, length: &str) -> String {
         match self {
             Self::Sqlite => format!("substr({text}, -{length}) = {part}"),
+            Self::Postgres => format!("right({text}, {length}) = {part}"),
         }
     }
 
-    /// The statement that shows how another one is run.
+    /// A text that compares and sorts byte by byte whatever it is made of; columns do so anyway.
+    pub(super) fn bytes(self, text: &str) -> String {
+        match self {
+            Self::Sqlite => text.to_owned(),
+            Self::Postgres => format!("({text} COLLATE \"C\")"),
+        }
+    }
+
+    /// A column that is only tested, so that no plan begins with it where something more selective is at hand.
+    /// PostgreSQL knows that from its statistics, and its keys begin with the tenant.
+    pub(super) fn tested(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("+{column}"),
+            Self::Postgres => column.to_owned(),
+        }
+    }
+
+    /// The statement that shows how another one is run, a step a row, in the last column.
     pub(super) fn explain(self, sql: &str) -> String {
         match self {
             Self::Sqlite => format!("EXPLAIN QUERY PLAN {sql}"),
+            Self::Postgres => format!("EXPLAIN (COSTS OFF) {sql}"),
         }
     }
 }

@@ -56,7 +56,7 @@ impl Column {
 pub(super) struct Lowering<'a> {
     layout: &'a Layout,
     pub(super) kind: &'a KindLayout,
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     params: Vec<Value>,
 }
 
@@ -139,9 +139,10 @@ impl<'a> Lowering<'a> {
                 "membership m LEFT JOIN resource u ON u.tenant = m.tenant AND u.id = m.member WHERE m.tenant = $1"
                     .to_owned()
             }
-            Relation::Groups => {
-                "membership m JOIN resource g ON g.pk = m.grp AND +g.tenant = $1 WHERE m.tenant = $1".to_owned()
-            }
+            Relation::Groups => format!(
+                "membership m JOIN resource g ON g.pk = m.grp AND {} = $1 WHERE m.tenant = $1",
+                self.dialect.tested("g.tenant")
+            ),
             Relation::Fact(path) => {
                 let path = self.bind(*path);
                 format!("fact f WHERE f.tenant = $1 AND f.path = {path}")
@@ -252,12 +253,16 @@ impl<'a> Lowering<'a> {
         };
         let length = i64::try_from(needle.chars().count()).unwrap_or(i64::MAX);
         let bound = self.bind(needle);
+        let bound = self.dialect.bytes(&bound);
         let condition = match op {
             Op::Eq => format!("{text} = {bound}"),
             Op::Ne => format!("{text} <> {bound}"),
             Op::Co => self.dialect.contains(text, &bound),
             Op::Sw => match key.after_prefix() {
-                Some(end) => format!("({text} >= {bound} AND {text} < {})", self.bind(end)),
+                Some(end) => {
+                    let end = self.bind(end);
+                    format!("({text} >= {bound} AND {text} < {})", self.dialect.bytes(&end))
+                }
                 None => format!("{text} >= {bound}"),
             },
             Op::Ew => {

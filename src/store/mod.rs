@@ -5,8 +5,7 @@
 //! transaction. Values are bound, never spliced, and SQL compares them byte by byte as [`Key`](crate::scim::key::Key)s.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::id::TenantId;
@@ -20,26 +19,31 @@ mod driver;
 mod error;
 mod layout;
 mod lower;
+mod postgres;
 mod record;
 mod rows;
 mod search;
 mod sqlite;
 mod tenants;
+mod url;
 mod verify;
 mod walk;
 mod write;
 
 pub use bulk::{Arrival, Bulk, Clash, Joining, Mark, Seen, Stamp};
 pub use error::{Cause, StoreError};
+pub use postgres::PostgresUrl;
 pub use record::{Found, GroupRef, Member, Record};
 pub use search::{Page, Scope, Search};
 pub use tenants::{NewToken, Tenant, Token, TokenOwner, UniquePath};
+pub use url::{BadDatabaseUrl, DatabaseUrl};
 pub use verify::{Checked, Orphans, Wrong};
 pub use write::{MemberEdit, Mutation, What};
 
 use batch::Step;
 use driver::{Driver, Migration, Row, Statement, Value};
 use layout::Layout;
+use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
@@ -50,58 +54,17 @@ const SQLITE_MIGRATIONS: [Migration; 3] = [
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
 ];
 
+/// The history of the tables in PostgreSQL, which gathers its own statistics.
+const POSTGRES_MIGRATIONS: [Migration; 2] = [
+    Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
+    Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
+];
+
 /// How many row keys a process reserves at a time.
 const KEY_BLOCK: i64 = 1000;
 
 /// How many ids one statement asks for.
 const IDS_A_STATEMENT: usize = 512;
-
-/// Where the database is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    /// A file of SQLite; it is created where there is none.
-    Sqlite(PathBuf),
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = BadDatabaseUrl;
-
-    /// Reads `sqlite:PATH`.
-    fn from_str(text: &str) -> Result<Self, BadDatabaseUrl> {
-        let path = text.strip_prefix("sqlite:").ok_or(BadDatabaseUrl::Engine)?;
-        let path = path.strip_prefix("//").unwrap_or(path);
-        match path {
-            "" => Err(BadDatabaseUrl::NoPath),
-            ":memory:" => Err(BadDatabaseUrl::Memory),
-            path => Ok(Self::Sqlite(PathBuf::from(path))),
-        }
-    }
-}
-
-/// Why a text is no [`DatabaseUrl`]. It does not show the text, which may hold a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadDatabaseUrl {
-    /// Another engine, or none.
-    Engine,
-    /// Nothing after the colon.
-    NoPath,
-    /// A database in memory.
-    Memory,
-}
-
-impl fmt::Display for BadDatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Engine => {
-                "the database must be given as sqlite:PATH, as in sqlite:/var/lib/muster/muster.db"
-            }
-            Self::NoPath => "sqlite: must be followed by the path of a file",
-            Self::Memory => "a database in memory would be lost at every restart; give the path of a file",
-        })
-    }
-}
-
-impl std::error::Error for BadDatabaseUrl {}
 
 /// The store. Clones are the same store; the last one to go finishes what is being written.
 #[derive(Clone)]
@@ -132,11 +95,12 @@ impl Store {
     /// Opens the database, creates or updates its tables, and gives the registry's attributes their numbers.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the file cannot be opened or written, [`StoreError::Corrupt`] if it is no
-    /// database of this program or one of a newer version.
+    /// [`StoreError::Unavailable`] if the file cannot be opened or written, or the server not be reached;
+    /// [`StoreError::Corrupt`] if it is no database of this program or one of a newer version.
     pub async fn open(url: &DatabaseUrl, registry: &Registry) -> Result<Self, StoreError> {
         let driver = match url {
             DatabaseUrl::Sqlite(path) => Driver::Sqlite(Sqlite::open(path, &SQLITE_MIGRATIONS)?),
+            DatabaseUrl::Postgres(url) => Driver::Postgres(Postgres::open(url, &POSTGRES_MIGRATIONS).await?),
         };
         let layout = Layout::load(&driver, registry).await?;
         let keys = tokio::sync::Mutex::default();
@@ -154,13 +118,14 @@ impl Store {
     /// Copies one moment of the database into a new file, which becomes a database of its own.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the file is there already or cannot be written.
+    /// [`StoreError::Unavailable`] if the file is there already or cannot be written; [`StoreError::Internal`] where
+    /// the engine has tools of its own for that.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         self.driver().backup(to).await
     }
 
     /// The resource of that type with that id, and on request the groups that it is a direct member of. A read
-    /// by key, which answers without leaving the caller's thread.
+    /// by key; SQLite answers it without leaving the caller's thread.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
@@ -177,10 +142,11 @@ impl Store {
             Record::COLUMNS
         );
         if with_groups {
-            sql.push_str(
+            sql.push_str(&format!(
                 " UNION ALL SELECT 0, g.pk, g.id, NULL, g.label, NULL, NULL, NULL FROM membership m \
-                 JOIN resource g ON g.pk = m.grp AND +g.tenant = $1 WHERE m.tenant = $1 AND m.member = $2",
-            );
+                 JOIN resource g ON g.pk = m.grp AND {} = $1 WHERE m.tenant = $1 AND m.member = $2",
+                self.driver().dialect().tested("g.tenant")
+            ));
         }
         let statement = Statement::new(sql, vec![tenant.0.into(), id.into(), number.into()]);
         let mut record = None;
@@ -224,10 +190,13 @@ impl Store {
         tenant: TenantId,
         members: &[&str],
     ) -> Result<Vec<(String, GroupRef)>, StoreError> {
-        let sql = "SELECT m.member, g.id, g.label FROM membership m \
-                   JOIN resource g ON g.pk = m.grp AND +g.tenant = $1 \
-                   WHERE m.tenant = $1 AND m.member IN ({ids}) ORDER BY m.member, m.grp";
-        let rows = self.by_ids(sql, vec![tenant.0.into()], members.iter().map(|&id| id.into())).await?;
+        let sql = format!(
+            "SELECT m.member, g.id, g.label FROM membership m \
+             JOIN resource g ON g.pk = m.grp AND {} = $1 \
+             WHERE m.tenant = $1 AND m.member IN ({{ids}}) ORDER BY m.member, m.grp",
+            self.driver().dialect().tested("g.tenant")
+        );
+        let rows = self.by_ids(&sql, vec![tenant.0.into()], members.iter().map(|&id| id.into())).await?;
         rows.into_iter()
             .map(|mut row| Ok((row.text()?, GroupRef { id: row.text()?, display: row.maybe_text()? })))
             .collect()
@@ -304,23 +273,15 @@ impl Store {
         Ok(!self.driver().point(&statement).await?.is_empty())
     }
 
-    /// Runs a statement once for every few hundred ids. `{ids}` in it becomes their placeholders; there are few
-    /// different numbers of them, so that the statements stay prepared.
+    /// Runs a statement once for every few hundred ids; `{ids}` in it becomes their placeholders.
     async fn by_ids(
         &self,
         sql: &str,
         params: Vec<Value>,
         ids: impl Iterator<Item = Value>,
     ) -> Result<Vec<Row>, StoreError> {
-        let ids: Vec<Value> = ids.collect();
         let mut rows = Vec::new();
-        for chunk in ids.chunks(IDS_A_STATEMENT) {
-            let mut params = params.clone();
-            let width = chunk.len().next_power_of_two();
-            let places: Vec<String> = (1..=width).map(|n| format!("${}", params.len() + n)).collect();
-            let padding = chunk.last().into_iter().cycle().take(width - chunk.len());
-            params.extend(chunk.iter().chain(padding).cloned());
-            let statement = Statement::new(sql.replace("{ids}", &places.join(", ")), params);
+        for statement in statements(sql, &params, &ids.collect::<Vec<_>>()) {
             rows.extend(self.driver().brief(statement).await?);
         }
         Ok(rows)
@@ -353,4 +314,18 @@ impl Store {
     fn layout(&self) -> &Layout {
         &self.inner.layout
     }
+}
+
+/// The statement once for every few hundred ids. `{ids}` in it becomes their placeholders; there are few different
+/// numbers of them, so that the statements stay prepared.
+fn statements(sql: &str, params: &[Value], ids: &[Value]) -> Vec<Statement> {
+    let statement = |chunk: &[Value]| {
+        let mut params = params.to_vec();
+        let width = chunk.len().next_power_of_two();
+        let places: Vec<String> = (1..=width).map(|n| format!("${}", params.len() + n)).collect();
+        let padding = chunk.last().into_iter().cycle().take(width - chunk.len());
+        params.extend(chunk.iter().chain(padding).cloned());
+        Statement::new(sql.replace("{ids}", &places.join(", ")), params)
+    };
+    ids.chunks(IDS_A_STATEMENT).map(statement).collect()
 }

@@ -10,7 +10,7 @@ use crate::id::TenantId;
 use crate::scim::filter::Filter;
 use crate::scim::registry::{Path, ResourceType};
 use crate::store::Store;
-use crate::store::driver::{Statement, Value};
+use crate::store::driver::{Row, Statement, Value};
 use crate::store::error::StoreError;
 use crate::store::lower::{Lowering, Relation};
 use crate::store::record::Record;
@@ -116,14 +116,7 @@ impl Store {
         let statement = statement(self, tenant, search)?;
         let sql = self.driver().dialect().explain(&statement.sql);
         let rows = self.driver().scan(Statement::new(sql, statement.params)).await?;
-        rows.into_iter()
-            .map(|mut row| {
-                row.int()?;
-                row.int()?;
-                row.int()?;
-                row.text()
-            })
-            .collect()
+        rows.into_iter().map(Row::last_text).collect()
     }
 }
 
@@ -136,16 +129,17 @@ fn check_parts(search: &Search) -> Result<(), StoreError> {
 
 fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Statement, StoreError> {
     check_parts(search)?;
+    let dialect = store.driver().dialect();
     let mut params = vec![tenant.0.into()];
     let mut arms = Vec::new();
     let mut totals = Vec::new();
     let mut is_counted = true;
     for (index, scope) in search.scopes.iter().enumerate() {
-        let mut lowering = Lowering::new(store.layout(), store.driver().dialect(), &scope.kind, params)?;
+        let mut lowering = Lowering::new(store.layout(), dialect, &scope.kind, params)?;
         let condition = lowering.condition(scope.filter.as_ref(), search.group);
         let sort = match &scope.sort {
-            Some(path) => lowering.sort_key(path),
-            None => "NULL".to_owned(),
+            Some(path) => dialect.bytes(&lowering.sort_key(path)),
+            None => dialect.bytes("NULL"),
         };
         arms.push(format!(
             "SELECT {index} AS scope, r.pk AS pk, {sort} AS k FROM resource r WHERE {condition}"
@@ -153,7 +147,7 @@ fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Stateme
         if scope.filter.is_none() && search.group.is_none() {
             let kind = lowering.kind_number();
             totals.push(format!(
-                "(SELECT COALESCE(SUM(c.n), 0) FROM counter c WHERE c.tenant = $1 AND c.kind = {kind})"
+                "(SELECT CAST(COALESCE(SUM(c.n), 0) AS BIGINT) FROM counter c WHERE c.tenant = $1 AND c.kind = {kind})"
             ));
         } else {
             is_counted = false;
@@ -183,9 +177,10 @@ fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Stateme
     let sql = format!(
         "WITH page AS MATERIALIZED ({arms} ORDER BY {} LIMIT {limit} OFFSET {offset}) \
          SELECT t.total, p.scope, {} FROM (SELECT {total} AS total) t LEFT JOIN page p ON 1 = 1 \
-         LEFT JOIN resource r ON r.pk = p.pk AND +r.tenant = $1 ORDER BY {}",
+         LEFT JOIN resource r ON r.pk = p.pk AND {} = $1 ORDER BY {}",
         order("k", "pk"),
         Record::COLUMNS,
+        dialect.tested("r.tenant"),
         order("p.k", "p.pk"),
     );
     Ok(Statement::new(sql, params))

@@ -46,9 +46,14 @@ const WRITER_CACHE: i64 = 64 * 1024;
 const READER_CACHE: i64 = 8 * 1024;
 
 /// What migrations call in SQLite's words.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 11] = [
     ("{identity}", "INTEGER PRIMARY KEY AUTOINCREMENT"),
     ("{row_key}", "INTEGER PRIMARY KEY"),
+    ("{and_row_key}", ""),
+    ("{log_key}", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+    ("{and_log_key}", ""),
+    // There is one writer: numbers rise in the order of the commits.
+    ("{transaction}", "BIGINT NOT NULL DEFAULT 0"),
     ("{text}", "TEXT"),
     ("{blob}", "BLOB"),
     ("{clustered}", "WITHOUT ROWID"),
@@ -256,8 +261,7 @@ fn migrate(connection: &mut Connection, migrations: &[Migration]) -> Result<(), 
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fault)?;
     let found = current(&transaction)?;
     for migration in migrations.iter().filter(|migration| migration.number > found) {
-        let sql = WORDS.iter().fold(migration.sql.to_owned(), |sql, (word, text)| sql.replace(word, text));
-        transaction.execute_batch(&sql).map_err(fault)?;
+        transaction.execute_batch(&migration.spelled(&WORDS)).map_err(fault)?;
         transaction.pragma_update(None, "user_version", migration.number).map_err(fault)?;
     }
     transaction.commit().map_err(fault)

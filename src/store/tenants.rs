@@ -134,17 +134,18 @@ impl Store {
             .write(Step::new("DELETE FROM token WHERE tenant = $1", vec![id.clone()]).into())
             .await?;
         let some = "IN (SELECT r.pk FROM resource r WHERE r.tenant = $1 ORDER BY r.kind, r.pk LIMIT $2)";
+        let tenant = self.driver().dialect().tested("tenant");
         self.delete_in_pieces(&id, || {
             vec![
                 format!("DELETE FROM fact WHERE tenant = $1 AND resource {some}"),
                 format!("DELETE FROM contact WHERE tenant = $1 AND resource {some}"),
                 format!("DELETE FROM membership WHERE tenant = $1 AND grp {some}"),
-                format!("DELETE FROM resource WHERE +tenant = $1 AND pk {some} RETURNING pk"),
+                format!("DELETE FROM resource WHERE {tenant} = $1 AND pk {some} RETURNING pk"),
             ]
         })
         .await?;
         self.delete_in_pieces(&id, || {
-            let some = "IN (SELECT c.seq FROM change c WHERE c.tenant = $1 ORDER BY c.seq LIMIT $2)";
+            let some = "IN (SELECT c.seq FROM change c WHERE c.tenant = $1 ORDER BY c.tx, c.seq LIMIT $2)";
             vec![format!("DELETE FROM change WHERE tenant = $1 AND seq {some} RETURNING seq")]
         })
         .await?;
@@ -203,7 +204,8 @@ impl Store {
     /// Stores a token.
     ///
     /// # Errors
-    /// [`StoreError::Unique`] with the path `hash` if the tenant has it already.
+    /// [`StoreError::Unique`] with the path `hash` if the tenant has it already; [`StoreError::Conflict`] if there is
+    /// no such tenant.
     pub async fn insert_token(
         &self,
         tenant: TenantId,
@@ -222,7 +224,12 @@ impl Store {
             instant(now),
             token.expires.map(instant).into(),
         ];
-        let rows = self.driver().write(Step::new(sql, params).unique("hash").into()).await?;
+        let mut batch = Batch::default();
+        // One at a time in a tenant, or two tokens would get one number.
+        let lock = "UPDATE tenant SET name = name WHERE tenant = $1";
+        batch.push(Step::new(lock, vec![tenant.0.into()]).or_conflict());
+        batch.push(Step::new(sql, params).unique("hash"));
+        let rows = self.driver().write(batch).await?;
         let missing = || StoreError::internal("a new token was not returned");
         read_token(&mut rows.into_iter().next().ok_or_else(missing)?)
     }

@@ -5,15 +5,7 @@ use serde_json::json;
 use std::error::Error as _;
 use tokio::task::JoinSet;
 
-use crate::harness::Directory;
-
-/// Makes every insert into the table fail, or with `ROLLBACK` the whole transaction.
-fn break_table(directory: &Directory, table: &str, action: &str) {
-    directory.sql(&format!(
-        "CREATE TRIGGER broken BEFORE INSERT ON {table} \
-         WHEN EXISTS (SELECT 1 FROM resource WHERE label = 'jane') BEGIN SELECT RAISE({action}, 'broken'); END"
-    ));
-}
+use crate::harness::Broken;
 
 store_test! {
     async fn a_batch_that_fails_at_any_step_leaves_nothing(db: Database) {
@@ -21,10 +13,10 @@ store_test! {
         let body = json!({"userName": "jane", "emails": [{"value": "jane@example.com"}]});
         for table in ["fact", "contact", "membership", "counter", "change"] {
             let before = directory.dump();
-            break_table(&directory, table, "ABORT");
+            directory.break_table(table, Broken::Statement);
             let result = directory.create("User", body.clone(), &["m"]).await;
             assert!(matches!(result, Err(StoreError::Internal(_))), "{table}: {result:?}");
-            directory.sql("DROP TRIGGER broken");
+            directory.mend_table(table);
             assert_eq!(directory.dump(), before, "{table}");
         }
     }
@@ -36,9 +28,9 @@ store_test! {
         let edit = MemberEdit { add: vec!["m".into()], ..MemberEdit::default() };
         for table in ["fact", "contact", "membership", "change"] {
             let before = directory.dump();
-            break_table(&directory, table, "ABORT");
+            directory.break_table(table, Broken::Statement);
             directory.update("User", &user, body.clone(), &edit).await.unwrap_err();
-            directory.sql("DROP TRIGGER broken");
+            directory.mend_table(table);
             assert_eq!(directory.dump(), before, "{table}");
         }
         directory.update("User", &user, body, &edit).await.unwrap();
@@ -61,7 +53,7 @@ store_test! {
         let directory = db.open().await;
         directory.user(json!({"userName": "first"})).await;
         let before = directory.dump();
-        break_table(&directory, "change", "ROLLBACK");
+        directory.break_table("change", Broken::Transaction);
         let mut tasks = JoinSet::new();
         for index in 0..10 {
             let directory = directory.clone();
@@ -69,7 +61,7 @@ store_test! {
             tasks.spawn(async move { directory.create("User", json!({"userName": name}), &[]).await.is_ok() });
         }
         let told = tasks.join_all().await.iter().filter(|&&done| done).count();
-        directory.sql("DROP TRIGGER broken");
+        directory.mend_table("change");
         let stored: usize = directory.sql("SELECT COUNT(*) FROM resource")[0].parse().unwrap();
         assert_eq!(stored, 1 + told);
         assert!(directory.dump().len() >= before.len());
@@ -78,7 +70,7 @@ store_test! {
 
     async fn an_error_shows_no_value(db: Database) {
         let directory = db.open().await;
-        break_table(&directory, "change", "ABORT");
+        directory.break_table("change", Broken::Statement);
         let error = directory.create("User", json!({"userName": "jane"}), &[]).await.unwrap_err();
         let shown = format!("{error} {} {error:?}", error.source().unwrap());
         assert!(!shown.contains("jane"), "{shown}");
@@ -87,8 +79,7 @@ store_test! {
     async fn a_type_that_the_store_was_not_opened_with_is_an_error(db: Database) {
         let directory = db.open().await;
         let plain = muster::scim::registry::Registry::built_in().unwrap();
-        let url = DatabaseUrl::Sqlite(db.path.with_extension("plain"));
-        let store = Store::open(&url, &plain).await.unwrap();
+        let store = Store::open(&db.url(), &plain).await.unwrap();
         let result = store.get(crate::harness::TENANT, directory.kind("Device"), "x", false).await;
         assert!(matches!(result, Err(StoreError::Internal(_))), "{result:?}");
     }
@@ -109,16 +100,16 @@ mod sqlite_files {
     #[test]
     fn a_file_that_is_no_database_is_refused() {
         let db = Database::sqlite();
-        fs::write(&db.path, "no database at all, but long enough to have a header of its own".repeat(40))
+        fs::write(db.path(), "no database at all, but long enough to have a header of its own".repeat(40))
             .unwrap();
-        let error = block_on(open(&db.path)).unwrap_err();
+        let error = block_on(open(db.path())).unwrap_err();
         assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
     }
 
     #[test]
     fn a_file_in_a_folder_that_does_not_exist_is_unavailable() {
         let db = Database::sqlite();
-        let error = block_on(open(&db.path.join("nowhere/muster.db"))).unwrap_err();
+        let error = block_on(open(&db.path().join("nowhere/muster.db"))).unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     }
 
@@ -127,7 +118,7 @@ mod sqlite_files {
         let db = Database::sqlite();
         block_on(async {
             db.open().await.sql("PRAGMA user_version = 999");
-            let error = open(&db.path).await.unwrap_err();
+            let error = open(db.path()).await.unwrap_err();
             assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
         });
     }
@@ -139,10 +130,10 @@ mod sqlite_files {
             let directory = db.open().await;
             let user = directory.user(json!({"userName": "jane"})).await;
             drop(directory);
-            let mut octets = fs::read(&db.path).unwrap();
+            let mut octets = fs::read(db.path()).unwrap();
             octets.iter_mut().skip(4096).for_each(|octet| *octet = 0xA5);
-            fs::write(&db.path, octets).unwrap();
-            let error = match open(&db.path).await {
+            fs::write(db.path(), octets).unwrap();
+            let error = match open(db.path()).await {
                 Err(error) => error,
                 Ok(store) => {
                     let kind = db.registry.type_named("User").unwrap();
@@ -154,10 +145,10 @@ mod sqlite_files {
     }
 
     #[test]
-    fn a_database_url_is_a_path_of_sqlite() {
+    fn a_database_url_of_sqlite_is_a_path() {
         assert_eq!("sqlite:a/b.db".parse(), Ok(DatabaseUrl::Sqlite("a/b.db".into())));
         assert_eq!("sqlite:///a/b.db".parse(), Ok(DatabaseUrl::Sqlite("/a/b.db".into())));
-        for bad in ["", "a.db", "postgres://u:secret@h/d", "sqlite:", "sqlite::memory:"] {
+        for bad in ["", "a.db", "mysql://u:secret@h/d", "sqlite:", "sqlite::memory:"] {
             let error = bad.parse::<DatabaseUrl>().unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
         }

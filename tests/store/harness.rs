@@ -1,8 +1,10 @@
-//! Databases to test on. A second engine joins with one more line in `store_test!`.
+//! Databases to test on: `store_test!` registers every test for every engine.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{JoinHandle, spawn};
 
 use chrono::{DateTime, TimeZone as _, Utc};
 use muster::id::{ResourceId, TenantId};
@@ -10,6 +12,8 @@ use muster::scim::registry::{Registry, ResourceType};
 use muster::scim::resource::Resource;
 use muster::store::{DatabaseUrl, MemberEdit, Mutation, Record, Store, StoreError, What};
 use serde_json::{Map, Value};
+
+use crate::cluster::{self, Cluster};
 
 pub(crate) const TENANT: TenantId = TenantId::DEFAULT;
 
@@ -25,6 +29,13 @@ macro_rules! store_test {
             fn sqlite() {
                 $crate::harness::block_on(super::$name($crate::harness::Database::sqlite()));
             }
+
+            #[test]
+            fn postgres() {
+                if let Some(database) = $crate::harness::Database::postgres() {
+                    $crate::harness::block_on(super::$name(database));
+                }
+            }
         }
     )* };
 }
@@ -35,25 +46,58 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// An empty database.
 pub(crate) struct Database {
-    pub(crate) path: PathBuf,
+    pub(crate) engine: Arc<Engine>,
     pub(crate) registry: Arc<Registry>,
-    _directory: tempfile::TempDir,
+}
+
+/// Where it is.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    Sqlite {
+        path: PathBuf,
+        _directory: tempfile::TempDir,
+    },
+    /// `options` are for the store alone.
+    Postgres {
+        url: String,
+        options: &'static str,
+    },
 }
 
 impl Database {
     pub(crate) fn sqlite() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("muster.db");
-        Self { path, registry: Arc::new(crate::people::registry()), _directory: directory }
+        Self::of(Engine::Sqlite { path, _directory: directory })
+    }
+
+    /// None where PostgreSQL is not installed.
+    pub(crate) fn postgres() -> Option<Self> {
+        Some(Self::of(Engine::Postgres { url: Cluster::shared()?.database(), options: "" }))
+    }
+
+    pub(crate) fn of(engine: Engine) -> Self {
+        Self { engine: Arc::new(engine), registry: Arc::new(crate::people::registry()) }
+    }
+
+    /// The file, which only SQLite has.
+    pub(crate) fn path(&self) -> &Path {
+        match &*self.engine {
+            Engine::Sqlite { path, .. } => path,
+            Engine::Postgres { .. } => panic!("PostgreSQL is no file"),
+        }
     }
 
     pub(crate) fn url(&self) -> DatabaseUrl {
-        DatabaseUrl::Sqlite(self.path.clone())
+        match &*self.engine {
+            Engine::Sqlite { path, .. } => DatabaseUrl::Sqlite(path.clone()),
+            Engine::Postgres { url, options } => format!("{url}?{options}").parse().unwrap(),
+        }
     }
 
     pub(crate) async fn open(&self) -> Directory {
         let store = Store::open(&self.url(), &self.registry).await.unwrap();
-        Directory { store, registry: Arc::clone(&self.registry), path: self.path.clone() }
+        Directory { store, registry: Arc::clone(&self.registry), engine: Arc::clone(&self.engine) }
     }
 }
 
@@ -62,7 +106,7 @@ impl Database {
 pub(crate) struct Directory {
     pub(crate) store: Store,
     pub(crate) registry: Arc<Registry>,
-    path: PathBuf,
+    pub(crate) engine: Arc<Engine>,
 }
 
 pub(crate) fn time(second: u32) -> DateTime<Utc> {
@@ -141,22 +185,66 @@ impl Directory {
 
     /// The rows of a query, past the store; columns are joined with bars.
     pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
-        let connection = rusqlite::Connection::open(&self.path).unwrap();
-        let mut statement = connection.prepare(sql).unwrap();
-        let columns = statement.column_count();
-        let rows = statement.query_map([], |row| {
-            let texts: Vec<String> = (0..columns)
-                .map(|index| match row.get_ref_unwrap(index) {
-                    rusqlite::types::ValueRef::Null => "-".to_owned(),
-                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
-                    rusqlite::types::ValueRef::Real(number) => number.to_string(),
-                    rusqlite::types::ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-                    rusqlite::types::ValueRef::Blob(octets) => format!("{octets:?}"),
-                })
-                .collect();
-            Ok(texts.join("|"))
+        match &*self.engine {
+            Engine::Sqlite { path, .. } => sqlite_rows(path, sql),
+            Engine::Postgres { url, .. } => cluster::query(url, sql),
+        }
+    }
+
+    /// Makes inserts into the table fail while there is a resource called jane.
+    pub(crate) fn break_table(&self, table: &str, how: Broken) {
+        let broken = match (&*self.engine, how) {
+            (Engine::Sqlite { .. }, Broken::Statement) => "RAISE(ABORT, 'broken')",
+            (Engine::Sqlite { .. }, Broken::Transaction) => "RAISE(ROLLBACK, 'broken')",
+            (Engine::Postgres { .. }, Broken::Statement) => "RAISE 'broken'",
+            (Engine::Postgres { .. }, Broken::Transaction) => {
+                "PERFORM pg_terminate_backend(pg_backend_pid())"
+            }
+        };
+        let jane = "EXISTS (SELECT 1 FROM resource WHERE label = 'jane')";
+        self.sql(&match &*self.engine {
+            Engine::Sqlite { .. } => format!(
+                "CREATE TRIGGER broken BEFORE INSERT ON {table} WHEN {jane} BEGIN SELECT {broken}; END"
+            ),
+            Engine::Postgres { .. } => format!(
+                "CREATE OR REPLACE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN IF {jane} THEN {broken}; END IF; RETURN NEW; END $$; \
+                 CREATE TRIGGER broken BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION broken()"
+            ),
         });
-        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Undoes that.
+    pub(crate) fn mend_table(&self, table: &str) {
+        self.sql(&match &*self.engine {
+            Engine::Sqlite { .. } => "DROP TRIGGER broken".to_owned(),
+            Engine::Postgres { .. } => format!("DROP TRIGGER broken ON {table}"),
+        });
+    }
+
+    /// Runs a statement in a transaction of another process, which stays open.
+    pub(crate) fn hold(&self, sql: &str) -> Held {
+        match &*self.engine {
+            Engine::Sqlite { path, .. } => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.execute_batch(&format!("BEGIN IMMEDIATE; {sql}")).unwrap();
+                Held::Sqlite(connection)
+            }
+            Engine::Postgres { url, .. } => {
+                let (url, sql) = (url.clone(), format!("BEGIN; {sql}"));
+                let ((holds, held), (end, ended)) = (channel(), channel::<()>());
+                let thread = spawn(move || {
+                    cluster::with_client(&url, async move |client| {
+                        client.batch_execute(&sql).await.unwrap();
+                        holds.send(()).unwrap();
+                        ended.recv().unwrap();
+                        client.batch_execute("ROLLBACK").await.unwrap();
+                    });
+                });
+                held.recv().unwrap();
+                Held::Postgres(end, thread)
+            }
+        }
     }
 
     /// Everything that is in the tables of the directory.
@@ -167,4 +255,48 @@ impl Directory {
             .flat_map(|table| self.sql(&format!("SELECT '{table}', * FROM {table} ORDER BY 1, 2, 3, 4")))
             .collect()
     }
+}
+
+/// What a broken table takes along.
+#[derive(Clone, Copy)]
+pub(crate) enum Broken {
+    Statement,
+    Transaction,
+}
+
+/// A transaction of another process.
+pub(crate) enum Held {
+    Sqlite(rusqlite::Connection),
+    Postgres(Sender<()>, JoinHandle<()>),
+}
+
+impl Held {
+    pub(crate) fn roll_back(self) {
+        match self {
+            Self::Sqlite(connection) => connection.execute_batch("ROLLBACK").unwrap(),
+            Self::Postgres(end, thread) => {
+                end.send(()).unwrap();
+                thread.join().unwrap();
+            }
+        }
+    }
+}
+
+fn sqlite_rows(path: &Path, sql: &str) -> Vec<String> {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let rows = statement.query_map([], |row| {
+        let texts: Vec<String> = (0..columns)
+            .map(|index| match row.get_ref_unwrap(index) {
+                rusqlite::types::ValueRef::Null => "-".to_owned(),
+                rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                rusqlite::types::ValueRef::Real(number) => number.to_string(),
+                rusqlite::types::ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+                rusqlite::types::ValueRef::Blob(octets) => format!("{octets:?}"),
+            })
+            .collect();
+        Ok(texts.join("|"))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
 }

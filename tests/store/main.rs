@@ -8,11 +8,14 @@
 
 #[macro_use]
 mod harness;
+mod cluster;
 mod faults;
 mod laws;
 mod members;
 mod people;
 mod plans;
+mod postgres_faults;
+mod postgres_plans;
 mod races;
 mod searches;
 mod tenants;

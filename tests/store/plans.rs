@@ -1,4 +1,4 @@
-//! Common filters begin at an index: no plan walks all resources or facts.
+//! Common filters begin at an index: no plan of SQLite walks all resources or facts.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use muster::scim::filter::{Filter, Op};
 use muster::scim::registry::ResourceType;
 use serde_json::json;
 
-use crate::harness::TENANT;
+use crate::harness::{Database, TENANT, block_on};
 use crate::searches::{path, search, test};
 
 fn each(kind: &ResourceType, name: &str, parts: Vec<Filter>) -> Filter {
@@ -14,7 +14,7 @@ fn each(kind: &ResourceType, name: &str, parts: Vec<Filter>) -> Filter {
 }
 
 /// The filters that provisioning clients send all day.
-fn common(kind: &ResourceType) -> Vec<(&'static str, Filter)> {
+pub(crate) fn common(kind: &ResourceType) -> Vec<(&'static str, Filter)> {
     if kind.name == "Group" {
         return vec![
             ("displayName eq", test(kind, "displayName", Op::Eq, "x")),
@@ -65,8 +65,10 @@ fn walks_values(step: &str) -> bool {
         && ["(tenant=? AND kind=?)", "(tenant=? AND path=?)"].iter().any(|end| step.ends_with(end))
 }
 
-store_test! {
-    async fn common_filters_begin_at_an_index(db: Database) {
+#[test]
+fn common_filters_begin_at_an_index() {
+    let db = Database::sqlite();
+    block_on(async {
         let directory = db.open().await;
         directory.user(json!({"userName": "x"})).await;
         for name in ["User", "Group"] {
@@ -74,29 +76,43 @@ store_test! {
             for (text, filter) in common(kind) {
                 let mut search = search(kind, Some(filter));
                 let plan = directory.store.explain(TENANT, &search).await.unwrap();
-                let bad = plan.iter().find(|step| walks(step) || walks_values(step) || takes_the_whole_tenant(step));
+                let bad = plan
+                    .iter()
+                    .find(|step| walks(step) || walks_values(step) || takes_the_whole_tenant(step));
                 assert_eq!(bad, None, "{text}: {plan:#?}");
                 search.scopes[0].sort = Some(path(kind, "displayName"));
                 let plan = directory.store.explain(TENANT, &search).await.unwrap();
-                let bad = plan.iter().find(|step| walks(step) || walks_values(step) || takes_the_whole_tenant(step));
+                let bad = plan
+                    .iter()
+                    .find(|step| walks(step) || walks_values(step) || takes_the_whole_tenant(step));
                 assert_eq!(bad, None, "sorted {text}: {plan:#?}");
             }
         }
-    }
+    });
+}
 
-    async fn a_listing_without_a_filter_reads_the_types_index_in_order(db: Database) {
+#[test]
+fn a_listing_without_a_filter_reads_the_types_index_in_order() {
+    let db = Database::sqlite();
+    block_on(async {
         let directory = db.open().await;
         let kind: &Arc<ResourceType> = directory.kind("User");
         let plan = directory.store.explain(TENANT, &search(kind, None)).await.unwrap();
         let index = "SEARCH r USING COVERING INDEX resource_kind (tenant=? AND kind=?)";
         assert!(plan.iter().any(|step| step == index), "{plan:#?}");
         assert!(!plan.iter().any(|step| walks(step)), "{plan:#?}");
-    }
+    });
+}
 
-    async fn what_belongs_to_a_resource_is_found_from_it(db: Database) {
+#[test]
+fn what_belongs_to_a_resource_is_found_from_it() {
+    let db = Database::sqlite();
+    block_on(async {
         let directory = db.open().await;
         let kind = directory.kind("User");
-        for name in ["title", "emails.value", "emails.note", "phoneNumbers.type", "roles.value", "groups.display"] {
+        for name in
+            ["title", "emails.value", "emails.note", "phoneNumbers.type", "roles.value", "groups.display"]
+        {
             for op in [Op::Ne, Op::Co] {
                 let parts = path(kind, name);
                 let inner = Box::new(test(kind, name, op, "x"));
@@ -110,9 +126,13 @@ store_test! {
                 }
             }
         }
-    }
+    });
+}
 
-    async fn one_row_of_a_view_is_found_by_index(db: Database) {
+#[test]
+fn one_row_of_a_view_is_found_by_index() {
+    let db = Database::sqlite();
+    block_on(async {
         let directory = db.open().await;
         for sql in [
             "SELECT * FROM user_directory WHERE tenant = 'default' AND id = 'x'",
@@ -123,5 +143,5 @@ store_test! {
             let bad = plan.iter().find(|step| step.contains("SCAN") || walks_values(step));
             assert_eq!(bad, None, "{plan:#?}");
         }
-    }
+    });
 }

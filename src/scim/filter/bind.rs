@@ -204,6 +204,9 @@ fn bind_test(
         let kind = leaf.kind.name();
         at(name, &format!("{} is of type {kind}; {literal} is no value of that type", leaf.path))
     })?;
+    if key.as_str().contains('\0') {
+        return Err(at(name, "the character U+0000 cannot be stored, so no value has it"));
+    }
     let test = |op| Filter::Test { path: path.clone(), op, key: key.clone() };
     Ok(match op {
         // Reading A1: no value at all differs from every value; of several values, one that differs is enough.

@@ -1,6 +1,8 @@
 -- Words in braces are replaced by the driver: {identity} a key that the database hands out and never reuses,
--- {row_key} the key of a resource's row, {text} text that compares byte by byte, {blob} octets,
--- {clustered} storage in the order of the primary key, {json} the cast that makes text JSON, {now} the time.
+-- {row_key} the key of a resource's row, {log_key} that of a row in the change log, {and_row_key} and {and_log_key}
+-- what makes these keys where they are none by themselves, {transaction} the number of the transaction that wrote
+-- a row, {text} text that compares byte by byte, {blob} octets, {clustered} storage in the order of the primary
+-- key, {json} the cast that makes text JSON, {now} the time.
 -- Every key but those of dictionary, tenant and sequence begins with the tenant.
 
 -- Small numbers for names: `User` a resource type, `User/name.givenName` an attribute of it.
@@ -22,7 +24,7 @@ CREATE TABLE tenant (
     created  {text} NOT NULL,
     policies {text} NOT NULL
 );
-INSERT INTO tenant (tenant, name, created, policies) VALUES (1, 'default', {now}, '');
+INSERT INTO tenant (name, created, policies) VALUES ('default', {now}, '');
 
 CREATE TABLE token (
     tenant  BIGINT NOT NULL,
@@ -52,6 +54,7 @@ CREATE TABLE resource (
     label_key {text},
     document  {text} NOT NULL,
     secret    {text}
+    {and_row_key}
 );
 CREATE UNIQUE INDEX resource_id ON resource (tenant, id);
 CREATE INDEX resource_kind ON resource (tenant, kind, pk);
@@ -115,18 +118,22 @@ CREATE TABLE counter (
 ) {clustered};
 
 -- One row a mutation, written together with it. `what` is create, replace, patch, delete, or members for a group
--- that lost a member because the member was deleted.
+-- that lost a member because the member was deleted. A number is given out before the commit, so where several
+-- transactions write at once a row may appear below one that was read already: read in the order of (tx, seq), and
+-- only rows of transactions that are older than every open one.
 CREATE TABLE change (
-    seq      {identity},
+    seq      {log_key},
     tenant   BIGINT NOT NULL,
+    tx       {transaction},
     kind     BIGINT NOT NULL,
     resource {text} NOT NULL,
     version  BIGINT NOT NULL,
     what     {text} NOT NULL,
     at       {text} NOT NULL,
     who      {text} NOT NULL
+    {and_log_key}
 );
-CREATE INDEX change_tenant ON change (tenant, seq);
+CREATE INDEX change_order ON change (tenant, tx, seq);
 
 -- For applications: one row a user. `active` is 0 or 1, and 1 where nothing is said. The e-mail address and phone
 -- number are the ones marked primary, or the first ones where none is marked.

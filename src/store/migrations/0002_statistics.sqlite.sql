@@ -16,7 +16,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('membership', 'membership', '5000000 5000000 1000 1'),
     ('membership', 'membership_member', '5000000 5000000 5 1'),
     ('counter', 'counter', '16 16 8 1'),
-    ('change', 'change_tenant', '10000000 10000000 1'),
+    ('change', 'change_order', '10000000 10000000 10000000 1'),
     ('token', 'token_hash', '100 10 1'),
     ('token', 'sqlite_autoindex_token_1', '100 10 1');
 ANALYZE sqlite_schema;
