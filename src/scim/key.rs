@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use chrono::{DateTime, Datelike as _, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, Days, NaiveDateTime, SecondsFormat, Utc};
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
 use serde_json::Value;
@@ -146,16 +146,30 @@ fn instant_key(instant: DateTime<Utc>) -> String {
 
 /// Reads an `xsd:dateTime` (RFC 7643 §2.3.5): date and time; without a zone it is UTC (reading A31);
 /// `t` and `z` may be lower-case. Years have four digits, so that keys keep their order.
+///
+/// XML Schema lets `24:00:00` end a day, and has no leap seconds: chrono knows the latter only.
 pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
-    let text = text.to_ascii_uppercase();
+    let mut text = text.to_ascii_uppercase();
     let has_shape = text.len() >= SHAPE.len() && text.bytes().zip(SHAPE).all(fits);
+    if !has_shape || text.get(17..19) == Some("60") {
+        return None;
+    }
+    let ends_day = text.get(11..19) == Some("24:00:00");
+    if ends_day {
+        text = text.replacen("T24", "T00", 1);
+    }
     let instant = DateTime::parse_from_rfc3339(&text)
         .map(|instant| instant.to_utc())
         .or_else(|_| {
             NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f").map(|local| local.and_utc())
         })
         .ok()?;
-    (has_shape && (0..=9999).contains(&instant.year())).then_some(instant)
+    let instant = match ends_day {
+        true if instant.timestamp_subsec_nanos() == 0 => instant.checked_add_days(Days::new(1))?,
+        true => return None,
+        false => instant,
+    };
+    (0..=9999).contains(&instant.year()).then_some(instant)
 }
 
 /// An `xsd:dateTime` up to its seconds, `0` standing for any digit: chrono would take fewer digits, too.

@@ -195,7 +195,9 @@ impl Driver {
     pub(super) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.backup(to).await,
-            Self::Postgres(_) => Err(StoreError::internal("PostgreSQL is copied with pg_dump")),
+            Self::Postgres(_) => {
+                Err(StoreError::unavailable("a PostgreSQL database is copied with its own tools: pg_dump"))
+            }
         }
     }
 

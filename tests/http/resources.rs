@@ -22,6 +22,25 @@ fn a_resource_is_made_with_a_location_a_tag_and_a_body() {
     assert_eq!(got.header("location"), None);
 }
 
+/// 7643-3.1-17; RFC 9110 §15.4.5 wants it in a 304, too.
+#[test]
+fn every_representation_names_its_location() {
+    let app = App::start();
+    let made = app.post("/Users", &user("ann"));
+    let body = made.json();
+    let location = body["meta"]["location"].as_str();
+    let path = format!("/Users/{}", body["id"].as_str().unwrap());
+    let cached = app.scim("GET", &path).header("If-None-Match", made.header("etag").unwrap()).send();
+    assert_eq!(cached.status, 304);
+    let projected = app.get(&format!("{path}?attributes=userName"));
+    let put = app.put(&path, &user("ann"));
+    let patch = app.patch(&path, &json!([{"op": "replace", "path": "title", "value": "y"}]));
+    for answer in [made, app.get(&path), cached, projected, put, patch] {
+        assert_eq!(answer.header("content-location"), location, "{answer:?}");
+    }
+    assert_eq!(app.get("/Users").header("content-location"), None);
+}
+
 #[test]
 fn writes_are_answered_with_the_new_tag() {
     let app = App::start();

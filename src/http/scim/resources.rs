@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use actix_web::http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION};
 use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::Value;
@@ -84,7 +84,10 @@ pub(in crate::http) async fn get(
     let entry = call.app.directory.get(call.context, kind, id, &projection).await?;
     let condition = call.condition();
     if condition.is_not_modified(entry.version()) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, entry.etag())).finish());
+        let mut response = HttpResponse::NotModified();
+        response.insert_header((ETAG, entry.etag()));
+        response.insert_header((CONTENT_LOCATION, entry.location(call.base)));
+        return Ok(response.finish());
     }
     if !condition.allows_write(entry.version()) {
         let detail = format!("the resource is at version {}", entry.etag());
@@ -145,6 +148,7 @@ pub(in crate::http) async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// The representation of a resource. RFC 7643 §3.1: `meta.location` is the value of `Content-Location`.
 fn with_entry(
     response: &mut HttpResponseBuilder,
     entry: &Entry,
@@ -152,6 +156,7 @@ fn with_entry(
     projection: &Projection,
 ) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, SCIM_JSON)).insert_header((ETAG, entry.etag()));
+    response.insert_header((CONTENT_LOCATION, entry.location(base)));
     response.body(entry.render(base, projection))
 }
 
