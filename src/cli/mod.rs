@@ -4,6 +4,7 @@
 //! or 2 for wrong usage.
 
 mod backup;
+mod explain;
 mod export;
 mod import;
 mod progress;
@@ -65,6 +66,8 @@ enum Command {
     Verify(verify::Verify),
     /// Write indexes, contacts and counters anew where they do not agree with the documents
     Reindex(verify::Reindex),
+    /// Show how a filter is understood and how it will run
+    Explain(explain::Explain),
 }
 
 /// Which database a command works on.
@@ -192,6 +195,7 @@ async fn dispatch(command: Command) -> Result<(), Refused> {
         Command::Backup(backup) => backup.run().await,
         Command::Verify(verify) => verify.run(clock()).await,
         Command::Reindex(reindex) => reindex.run(clock()).await,
+        Command::Explain(explain) => explain.run().await,
     }
 }
 

@@ -17,6 +17,7 @@ mod bulk;
 mod drive;
 mod driver;
 mod error;
+mod explain;
 mod layout;
 mod lower;
 mod postgres;
@@ -32,6 +33,7 @@ mod write;
 
 pub use bulk::{Arrival, Bulk, Clash, Joining, Mark, Seen, Stamp};
 pub use error::{Cause, StoreError};
+pub use explain::Start;
 pub use postgres::PostgresUrl;
 pub use record::{Found, GroupRef, Member, Record};
 pub use search::{Page, Scope, Search};
