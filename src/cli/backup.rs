@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::{Database, Refused, say};
+use crate::store::DatabaseUrl;
 
 /// Copy the database of a running server into a file.
 #[derive(Debug, Args)]
@@ -24,6 +25,11 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) async fn run(self) -> Result<(), Refused> {
+        if let DatabaseUrl::Postgres(_) = self.database.url()? {
+            return Err(Refused(
+                "muster backup is for SQLite; copy a database of PostgreSQL with pg_dump".to_owned(),
+            ));
+        }
         let file = self.file.display();
         if self.file.exists() {
             return Err(Refused(format!("{file} is there already; choose another name, or remove it first")));

@@ -4,6 +4,7 @@
 //! or 2 for wrong usage.
 
 mod backup;
+mod explain;
 mod export;
 mod import;
 mod progress;
@@ -65,6 +66,8 @@ enum Command {
     Verify(verify::Verify),
     /// Write indexes, contacts and counters anew where they do not agree with the documents
     Reindex(verify::Reindex),
+    /// Show how a filter is understood and how it will run
+    Explain(explain::Explain),
 }
 
 /// Which database a command works on.
@@ -104,11 +107,15 @@ impl Database {
         Ok(Opened { access: Access::new(store.clone()), store, registry })
     }
 
+    /// Where the database is.
+    fn url(&self) -> Result<DatabaseUrl, Refused> {
+        let flags = Given { database: self.database.clone(), ..Given::default() };
+        Ok(flags.over(Given::from_file(self.config.as_deref())?).database_url()?)
+    }
+
     /// Opens a database for a command that would be pointless on an empty one.
     async fn open_existing(self) -> Result<Opened, Refused> {
-        let given = Given { database: self.database.clone(), ..Given::default() };
-        let url = given.over(Given::from_file(self.config.as_deref())?).database_url()?;
-        if let DatabaseUrl::Sqlite(path) = url
+        if let DatabaseUrl::Sqlite(path) = self.url()?
             && !path.exists()
         {
             let path = path.display();
@@ -188,6 +195,7 @@ async fn dispatch(command: Command) -> Result<(), Refused> {
         Command::Backup(backup) => backup.run().await,
         Command::Verify(verify) => verify.run(clock()).await,
         Command::Reindex(reindex) => reindex.run(clock()).await,
+        Command::Explain(explain) => explain.run().await,
     }
 }
 

@@ -64,7 +64,7 @@ impl Target {
 
 /// The value that a path's filter describes: the sub-attributes that it wants to be equal to something (reading A16).
 /// None where the filter is anything but a conjunction of `eq`, and where the path selects no values.
-pub(in crate::scim) fn described_value(text: &str, target: &Target) -> Option<Map<String, Value>> {
+pub fn described_value(text: &str, target: &Target) -> Option<Map<String, Value>> {
     let Target::Values { path, .. } = target else { return None };
     let bracket = text.split_at_checked(text.find('[')?)?.1;
     let (inner, _) = grammar::parse_bracket(text, bracket).ok()?;

@@ -7,6 +7,7 @@ use crate::scim::filter::{Filter, Op};
 use crate::scim::key::Key;
 use crate::scim::registry::Path;
 use crate::scim::schema::Type;
+use crate::store::explain::Start;
 use crate::store::layout::{ContactColumn, End, Header, Place};
 use crate::store::lower::{Lowering, Relation};
 use crate::store::rows::{SAFE_PREFIX, bounded, cut};
@@ -67,6 +68,19 @@ impl Lowering<'_> {
     /// Whether an index leaves a few resources of all that there are, as far as the filter's form tells.
     pub(super) fn finds_few(&self, filter: Option<&Filter>) -> bool {
         filter.and_then(|filter| self.rank(filter)).is_some_and(|rank| rank <= Rank::Value)
+    }
+
+    /// Where a search begins.
+    pub(super) fn start(&self, filter: &Filter) -> Start {
+        match self.rank(filter) {
+            Some(Rank::Id) => Start::Resource,
+            Some(Rank::Value) => Start::Value,
+            Some(Rank::Prefix) => Start::Prefix,
+            Some(Rank::Range) => Start::Range,
+            Some(Rank::Class) => Start::Class,
+            Some(Rank::Walk) => Start::Values,
+            None => Start::Everything,
+        }
     }
 
     /// The SELECT that drives, and the conditions that it leaves to test.

@@ -17,6 +17,7 @@ mod bulk;
 mod drive;
 mod driver;
 mod error;
+mod explain;
 mod layout;
 mod lower;
 mod postgres;
@@ -32,6 +33,7 @@ mod write;
 
 pub use bulk::{Arrival, Bulk, Clash, Joining, Mark, Seen, Stamp};
 pub use error::{Cause, StoreError};
+pub use explain::Start;
 pub use postgres::PostgresUrl;
 pub use record::{Found, GroupRef, Member, Record};
 pub use search::{Page, Scope, Search};
@@ -118,7 +120,8 @@ impl Store {
     /// Copies one moment of the database into a new file, which becomes a database of its own.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the file is there already or cannot be written.
+    /// [`StoreError::Unavailable`] if the file is there already or cannot be written; [`StoreError::Internal`] where
+    /// the engine has tools of its own for that.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         self.driver().backup(to).await
     }

@@ -46,6 +46,12 @@ fn a_copy_made_while_the_server_writes_is_one_moment() {
 }
 
 #[test]
+fn a_database_of_postgresql_is_left_to_its_own_tools() {
+    let refused = Home::new().run("backup copy.db --database postgres://u:p@nowhere.example/d").refused();
+    assert!(refused.contains("pg_dump"), "{refused}");
+}
+
+#[test]
 fn a_file_that_is_there_is_not_overwritten() {
     let home = Home::new();
     populate(&home);

@@ -16,6 +16,7 @@ mod program;
 mod people;
 
 mod backup;
+mod explain;
 mod export;
 mod import;
 mod verify;

@@ -5,6 +5,7 @@
 //! `not (F)` is the exact complement of `F` (reading A2).
 
 pub mod bind;
+mod display;
 pub mod grammar;
 pub mod matches;
 
