@@ -6,16 +6,56 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::id::{ClientId, TenantId};
+use crate::id::{ClientId, ResourceId, TenantId};
 use crate::quirks::Profile;
 
-/// What a client may do.
+/// One thing that a client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scopes {
+pub enum Permission {
     /// Read through SCIM.
-    pub read: bool,
+    ReadScim,
     /// Write through SCIM.
-    pub write: bool,
+    WriteScim,
+    /// Read through the identity APIs.
+    ReadIdentity,
+    /// Write through the identity APIs.
+    WriteIdentity,
+    /// Say through SCIM that an address or number is verified.
+    VerifyIdentifiers,
+    /// Administer the tenant.
+    Administer,
+    /// Act as the user that the token is about.
+    ActAsSubject,
+}
+
+/// What a client may do: a set of permissions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// Everything.
+    pub const ALL: Self = Self(u8::MAX);
+
+    /// The set of these permissions.
+    pub const fn of(permissions: &[Permission]) -> Self {
+        let (mut bits, mut rest) = (0, permissions);
+        while let [permission, more @ ..] = rest {
+            bits |= 1 << (*permission as u8);
+            rest = more;
+        }
+        Self(bits)
+    }
+
+    /// This set and that one.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the permission is in the set.
+    pub const fn allow(self, permission: Permission) -> bool {
+        self.0 & (1 << (permission as u8)) != 0
+    }
 }
 
 /// The client behind a request, as its token says.
@@ -31,6 +71,8 @@ pub struct Caller {
     pub client_name: String,
     /// What the token allows.
     pub scopes: Scopes,
+    /// The user that the token is about, where it is about one.
+    pub subject: Option<ResourceId>,
     /// How lenient the server is to it.
     pub profile: Arc<Profile>,
 }

@@ -267,7 +267,8 @@ fn context() -> Result<Context, Failure> {
         tenant_name: "default".to_owned(),
         client: ClientId(1),
         client_name: "load".to_owned(),
-        scopes: Scopes { read: true, write: true },
+        scopes: Scopes::ALL,
+        subject: None,
         profile: Arc::new(Profile::named("default").ok_or("there is no default profile")?),
     };
     Ok(Context { caller, now, request: String::new() })

@@ -74,7 +74,8 @@ fn first(lifetime: Option<TimeDelta>) -> NewClient {
         tenant: TenantId::DEFAULT,
         name: BOOTSTRAP_NAME.to_owned(),
         profile: "default".to_owned(),
-        scope: Scope::Full,
+        scopes: vec![Scope::Full],
+        subject: None,
         lifetime,
     }
 }

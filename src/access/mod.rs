@@ -136,7 +136,8 @@ impl Access {
             tenant_name,
             client: ClientId(0),
             client_name: name.to_owned(),
-            scopes: Scopes { read: true, write: true },
+            scopes: Scopes::ALL,
+            subject: None,
             profile: Arc::new(Profile { policy: overrides.apply(base.policy)?, ..base }),
         })
     }
@@ -147,7 +148,8 @@ impl Access {
             tenant,
             tenant_name,
             client: token.id,
-            scopes: token.scopes.parse::<Scope>()?.scopes(),
+            scopes: tokens::permitted(&token.scopes)?,
+            subject: token.subject,
             profile: self.profile(&token.profile, &policies)?,
             client_name: token.name,
         })

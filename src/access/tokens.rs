@@ -12,8 +12,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::access::{Access, AccessError};
-use crate::context::Scopes;
-use crate::id::{ClientId, TenantId};
+use crate::context::{Permission, Scopes};
+use crate::id::{ClientId, ResourceId, TenantId};
 use crate::quirks::Profile;
 use crate::scim::key::parse_instant;
 use crate::store::{self, NewToken};
@@ -62,21 +62,39 @@ pub(super) fn tenant_of(text: &str) -> TenantId {
         .map_or(TenantId::DEFAULT, TenantId)
 }
 
-/// What a token allows, as people spell it.
+/// A part of what a token allows, as people spell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Reading and writing through SCIM.
     Scim,
     /// Reading through SCIM.
     ScimRead,
+    /// Reading and writing through the identity APIs.
+    Identity,
+    /// Reading through the identity APIs.
+    IdentityRead,
+    /// Saying through SCIM that an address or number is verified.
+    IdentifiersVerify,
+    /// Administering the tenant.
+    Admin,
+    /// Acting as the token's subject.
+    Me,
     /// Everything there is.
     Full,
 }
 
 impl Scope {
     /// The names of the scopes.
-    pub const NAMES: [(&'static str, Self); 3] =
-        [("scim", Self::Scim), ("scim:read", Self::ScimRead), ("full", Self::Full)];
+    pub const NAMES: [(&'static str, Self); 8] = [
+        ("scim", Self::Scim),
+        ("scim:read", Self::ScimRead),
+        ("identity", Self::Identity),
+        ("identity:read", Self::IdentityRead),
+        ("identifiers:verify", Self::IdentifiersVerify),
+        ("admin", Self::Admin),
+        ("me", Self::Me),
+        ("full", Self::Full),
+    ];
 
     /// The scope's name.
     pub fn name(self) -> &'static str {
@@ -84,8 +102,30 @@ impl Scope {
     }
 
     /// What requests may do under it.
-    pub fn scopes(self) -> Scopes {
-        Scopes { read: true, write: self != Self::ScimRead }
+    pub const fn scopes(self) -> Scopes {
+        match self {
+            Self::Scim => Scopes::of(&[Permission::ReadScim, Permission::WriteScim]),
+            Self::ScimRead => Scopes::of(&[Permission::ReadScim]),
+            Self::Identity => Scopes::of(&[Permission::ReadIdentity, Permission::WriteIdentity]),
+            Self::IdentityRead => Scopes::of(&[Permission::ReadIdentity]),
+            Self::IdentifiersVerify => Scopes::of(&[Permission::VerifyIdentifiers]),
+            Self::Admin => Scopes::of(&[Permission::Administer]),
+            Self::Me => Scopes::of(&[Permission::ActAsSubject]),
+            Self::Full => Scopes::ALL,
+        }
+    }
+
+    /// The smallest scope that has this permission: the one to ask for.
+    pub fn with(permission: Permission) -> Self {
+        match permission {
+            Permission::ReadScim => Self::ScimRead,
+            Permission::WriteScim => Self::Scim,
+            Permission::ReadIdentity => Self::IdentityRead,
+            Permission::WriteIdentity => Self::Identity,
+            Permission::VerifyIdentifiers => Self::IdentifiersVerify,
+            Permission::Administer => Self::Admin,
+            Permission::ActAsSubject => Self::Me,
+        }
     }
 }
 
@@ -100,6 +140,17 @@ impl FromStr for Scope {
     }
 }
 
+/// The scopes of a token as one text, which [`permitted`] reads.
+fn spelled(scopes: &[Scope]) -> String {
+    let names: Vec<&str> = scopes.iter().map(|scope| scope.name()).collect();
+    names.join(",")
+}
+
+/// What the stored scopes of a token allow together.
+pub(super) fn permitted(text: &str) -> Result<Scopes, AccessError> {
+    text.split(',').try_fold(Scopes::default(), |all, name| Ok(all.and(name.parse::<Scope>()?.scopes())))
+}
+
 /// A token that is to be made.
 #[derive(Clone, Debug)]
 pub struct NewClient {
@@ -110,7 +161,9 @@ pub struct NewClient {
     /// One of [`Profile::NAMES`].
     pub profile: String,
     /// What it allows.
-    pub scope: Scope,
+    pub scopes: Vec<Scope>,
+    /// The user that it is about.
+    pub subject: Option<ResourceId>,
     /// For how long it counts; none for ever.
     pub lifetime: Option<TimeDelta>,
 }
@@ -155,8 +208,10 @@ pub struct TokenSummary {
     pub name: String,
     /// Its profile.
     pub profile: String,
-    /// Its scope.
-    pub scope: String,
+    /// The names of its scopes, between commas.
+    pub scopes: String,
+    /// The user that it is about.
+    pub subject: Option<ResourceId>,
     /// When it was made.
     pub created: Option<DateTime<Utc>>,
     /// When it stops counting, if ever.
@@ -196,6 +251,7 @@ impl Access {
         if !Profile::NAMES.contains(&client.profile.as_str()) {
             return Err(unknown_profile(&client.profile));
         }
+        self.check_subject(client).await?;
         let too_long =
             || AccessError::invalid("the token would outlive the calendar; give it a shorter life");
         let expires = match client.lifetime {
@@ -206,11 +262,29 @@ impl Access {
             hash: &hash(text),
             name: &client.name,
             profile: &client.profile,
-            scopes: client.scope.name(),
+            scopes: &spelled(&client.scopes),
+            subject: client.subject.as_ref(),
             expires,
         };
         self.store.insert_token(client.tenant, &token, now).await?;
         Ok(())
+    }
+
+    /// The subject must be there, and a token that acts as its subject must have one.
+    async fn check_subject(&self, client: &NewClient) -> Result<(), AccessError> {
+        let acts = client.scopes.contains(&Scope::Me);
+        let Some(subject) = &client.subject else {
+            return match acts {
+                true => {
+                    Err(AccessError::invalid("a token with the scope me needs a subject: the id of a user"))
+                }
+                false => Ok(()),
+            };
+        };
+        match self.store.lookup(client.tenant, &[subject.as_str()]).await?.as_slice() {
+            [] => Err(AccessError::invalid(format!("the tenant has no user with the id {subject}"))),
+            _ => Ok(()),
+        }
     }
 
     /// The tokens of a tenant, in the order in which they were made.
@@ -227,7 +301,8 @@ impl Access {
             id: token.id,
             name: token.name,
             profile: token.profile,
-            scope: token.scopes,
+            scopes: token.scopes,
+            subject: token.subject,
             created: parse_instant(&token.created),
             expires: token.expires.as_deref().and_then(parse_instant),
         };
@@ -286,13 +361,25 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_has_one_name_and_reading_does_not_write() {
+    fn a_scope_has_one_name_and_allows_what_it_says() {
         for (name, scope) in Scope::NAMES {
             assert_eq!(scope.name(), name);
             assert_eq!(name.parse::<Scope>().unwrap(), scope);
-            assert_eq!(scope.scopes().write, name != "scim:read");
+            assert_eq!(scope.scopes().allow(Permission::WriteScim), ["scim", "full"].contains(&name));
+            assert_eq!(scope.scopes().allow(Permission::WriteIdentity), ["identity", "full"].contains(&name));
+            assert_eq!(scope.scopes().allow(Permission::Administer), ["admin", "full"].contains(&name));
         }
         let error = "scim:write".parse::<Scope>().unwrap_err().to_string();
         assert!(error.contains("scim:read"), "{error}");
+    }
+
+    #[test]
+    fn scopes_add_up() {
+        let text = spelled(&[Scope::ScimRead, Scope::Identity]);
+        assert_eq!(text, "scim:read,identity");
+        let scopes = permitted(&text).unwrap();
+        assert!(scopes.allow(Permission::ReadScim) && scopes.allow(Permission::WriteIdentity));
+        assert!(!scopes.allow(Permission::WriteScim) && !scopes.allow(Permission::ActAsSubject));
+        assert!(permitted("").is_err() && permitted("scim,").is_err());
     }
 }

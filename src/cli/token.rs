@@ -5,7 +5,7 @@ use clap::Subcommand;
 
 use crate::access::{NewClient, Scope, TokenSummary};
 use crate::cli::{Database, Opened, Refused, say, table};
-use crate::id::ClientId;
+use crate::id::{ClientId, ResourceId};
 use crate::quirks::Profile;
 
 /// Make, list and revoke tokens.
@@ -23,9 +23,13 @@ pub(super) enum Command {
         /// What to call the client in lists and logs
         #[arg(long, default_value = "client")]
         name: String,
-        /// What it may do
-        #[arg(long, default_value = "scim", value_parser = Scope::NAMES.map(|(name, _)| name))]
-        scope: String,
+        /// What it may do: one scope or several between commas
+        #[arg(long, default_value = "scim", value_delimiter = ',')]
+        #[arg(value_parser = Scope::NAMES.map(|(name, _)| name))]
+        scope: Vec<String>,
+        /// The id of the user that it is about, as in /Me
+        #[arg(long, value_name = "ID")]
+        subject: Option<String>,
         /// For how long it counts: days or hours, as in 90d or 12h, or never
         #[arg(long, default_value = "365d", value_name = "TIME", value_parser = lifetime)]
         expires: Lifetime,
@@ -73,10 +77,12 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
 impl Command {
     pub(super) async fn run(self, now: DateTime<Utc>) -> Result<(), Refused> {
         match self {
-            Self::Create { tenant, profile, name, scope, expires, database } => {
+            Self::Create { tenant, profile, name, scope, subject, expires, database } => {
                 let Opened { access, .. } = database.open().await?;
                 let tenant = access.tenant(&tenant).await?.id;
-                let client = NewClient { tenant, name, profile, scope: scope.parse()?, lifetime: expires.0 };
+                let scopes = scope.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+                let subject = subject.map(ResourceId::from_text);
+                let client = NewClient { tenant, name, profile, scopes, subject, lifetime: expires.0 };
                 say(access.create_token(&client, now).await?.reveal())
             }
             Self::List { tenant, database } => {
@@ -90,7 +96,8 @@ impl Command {
                     let tokens = access.tokens(tenant.id, now).await?;
                     rows.extend(tokens.iter().map(|token| row(&tenant.name, token)));
                 }
-                let headings = ["TENANT", "ID", "NAME", "PROFILE", "SCOPE", "CREATED", "EXPIRES", "STATE"];
+                let headings =
+                    ["TENANT", "ID", "NAME", "PROFILE", "SCOPES", "SUBJECT", "CREATED", "EXPIRES", "STATE"];
                 say(table::render(headings, &rows))
             }
             Self::Revoke { id, tenant, database } => {
@@ -103,13 +110,14 @@ impl Command {
     }
 }
 
-fn row(tenant: &str, token: &TokenSummary) -> [String; 8] {
+fn row(tenant: &str, token: &TokenSummary) -> [String; 9] {
     [
         tenant.to_owned(),
         token.id.to_string(),
         token.name.clone(),
         token.profile.clone(),
-        token.scope.clone(),
+        token.scopes.clone(),
+        token.subject.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
         table::day(token.created),
         token.expires.map_or_else(|| "never".to_owned(), |end| table::day(Some(end))),
         token.state.name().to_owned(),

@@ -1,10 +1,15 @@
-//! Who sends a request: the bearer token in its `Authorization` header (RFC 7644 §2, RFC 6750 §2.1).
+//! Who sends a request: the bearer token in its `Authorization` header (RFC 7644 §2, RFC 6750 §2.1), and whether
+//! it allows what is asked.
 //!
 //! Invariant: tokens are taken from that header alone, never from a URL or a body, where they would end in
 //! logs.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
+
+use crate::access::Scope;
+use crate::context::{Context, Permission};
+use crate::scim::error::{ErrorKind, ScimError};
 
 /// The token that a request presents, if it presents any. A header that is no text is a token that nobody
 /// has.
@@ -13,6 +18,18 @@ pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
     let (scheme, token) = header.trim().split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Refuses a caller without this permission, and names the scope that has it.
+pub(super) fn check(context: &Context, permission: Permission) -> Result<(), ScimError> {
+    if context.caller.scopes.allow(permission) {
+        return Ok(());
+    }
+    let scope = Scope::with(permission).name();
+    Err(ScimError::new(
+        ErrorKind::Forbidden,
+        format!("the token has not the scope {scope}, which this needs"),
+    ))
 }
 
 #[cfg(test)]

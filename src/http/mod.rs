@@ -223,6 +223,7 @@ async fn answer(
     let context = Context { caller, now, request: trail.request_id.clone() };
     let base = base::base(request, &app.settings, target.mount)?;
     let mut call = Call { app, request, context: &context, base: &base, trail };
+    call.check_may_read()?;
     call.check_accept()?;
     let Some(kind) = &target.kind else { return call.without_type(place, payload).await };
     match (place, request.method()) {

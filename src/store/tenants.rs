@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::id::{ClientId, TenantId};
+use crate::id::{ClientId, ResourceId, TenantId};
 use crate::scim::key::Key;
 use crate::scim::registry::ResourceType;
 use crate::scim::schema::Uniqueness;
@@ -55,6 +55,8 @@ pub struct NewToken<'a> {
     pub profile: &'a str,
     /// What it may do, as text that the store does not read.
     pub scopes: &'a str,
+    /// The user that it is about.
+    pub subject: Option<&'a ResourceId>,
     /// When it ends.
     pub expires: Option<DateTime<Utc>>,
 }
@@ -70,6 +72,8 @@ pub struct Token {
     pub profile: String,
     /// What it may do.
     pub scopes: String,
+    /// The user that it is about.
+    pub subject: Option<ResourceId>,
     /// When it was made.
     pub created: String,
     /// When it ends.
@@ -90,7 +94,7 @@ pub struct TokenOwner {
 }
 
 const TENANT_COLUMNS: &str = "SELECT t.tenant, t.name, t.created, t.policies FROM tenant t";
-const TOKEN_COLUMNS: &str = "k.id, k.name, k.profile, k.scopes, k.created, k.expires, k.revoked";
+const TOKEN_COLUMNS: &str = "k.id, k.name, k.profile, k.scopes, k.subject, k.created, k.expires, k.revoked";
 
 impl Store {
     /// Creates a tenant.
@@ -212,15 +216,17 @@ impl Store {
         token: &NewToken<'_>,
         now: DateTime<Utc>,
     ) -> Result<Token, StoreError> {
-        let sql = "INSERT INTO token (tenant, id, hash, name, profile, scopes, created, expires) \
-                   SELECT $1, COALESCE(MAX(t.id), 0) + 1, $2, $3, $4, $5, $6, $7 FROM token t WHERE t.tenant = $1 \
-                   RETURNING id, name, profile, scopes, created, expires, revoked";
+        let sql = "INSERT INTO token (tenant, id, hash, name, profile, scopes, subject, created, expires) \
+                   SELECT $1, COALESCE(MAX(t.id), 0) + 1, $2, $3, $4, $5, $6, $7, $8 FROM token t \
+                   WHERE t.tenant = $1 \
+                   RETURNING id, name, profile, scopes, subject, created, expires, revoked";
         let params = vec![
             tenant.0.into(),
             Value::Blob(token.hash.to_vec()),
             token.name.into(),
             token.profile.into(),
             token.scopes.into(),
+            token.subject.map(ResourceId::as_str).into(),
             instant(now),
             token.expires.map(instant).into(),
         ];
@@ -302,6 +308,7 @@ fn read_token(row: &mut Row) -> Result<Token, StoreError> {
         name: row.text()?,
         profile: row.text()?,
         scopes: row.text()?,
+        subject: row.maybe_text()?.map(ResourceId::from_text),
         created: row.text()?,
         expires: row.maybe_text()?,
         revoked: row.maybe_text()?,

@@ -79,8 +79,15 @@ fn a_token_is_printed_once_and_works_until_it_is_revoked() {
     let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[1][..5], ["acme", "1", "okta", "default", "scim"], "{list}");
     assert_eq!(lines[2][2..5], ["client", "strict", "scim:read"], "{list}");
-    assert_eq!((lines[1][7], lines[2][6], lines[2][7]), ("live", "never", "live"), "{list}");
+    assert_eq!((lines[1][8], lines[2][7], lines[2][8]), ("live", "never", "live"), "{list}");
     assert!(!list.contains(&token[9..]));
+
+    let several = "token create --tenant acme --scope scim:read,identity";
+    home.run(several).done();
+    assert!(home.run("token list --tenant acme").done().contains(" scim:read,identity "));
+    assert!(home.run("token create --tenant acme --scope me").refused().contains("subject"));
+    let nobody = "token create --tenant acme --scope me --subject nobody";
+    assert!(home.run(nobody).refused().contains("nobody"));
 
     let server = home.serve("", &[]);
     assert_eq!((server.users(&token), server.users(reader.trim())), (200, 200));

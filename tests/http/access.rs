@@ -123,12 +123,25 @@ fn a_token_that_may_only_read_writes_nothing() {
         let request = if method == "POST" { request.json(&search) } else { request };
         let answer = request.token(&reader).send();
         if writes {
-            assert!(answer.error(403, None).contains("read"), "{method} {}", route.template);
+            assert!(answer.error(403, None).contains("scope scim,"), "{method} {}", route.template);
         } else {
             assert_eq!(answer.status, 200, "{method} {}", route.template);
         }
     }
     assert_eq!(app.get("/Users").json()["totalResults"], 1);
+}
+
+#[test]
+fn a_token_of_another_api_opens_nothing_of_scim() {
+    let app = App::start();
+    let id = app.new_user("ann");
+    for scope in [Scope::Identity, Scope::IdentifiersVerify, Scope::Admin] {
+        let token = app.new_token(TenantId::DEFAULT, scope, "default");
+        for (route, method, request) in requests(&app, &id).into_iter().filter(|(route, ..)| !route.open) {
+            let answer = request.token(&token).send();
+            assert_eq!(answer.status, 403, "{method} {}", route.template);
+        }
+    }
 }
 
 #[test]

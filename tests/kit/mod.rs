@@ -119,7 +119,8 @@ impl App {
         profile: &str,
     ) -> String {
         let lifetime = Some(TimeDelta::hours(1));
-        let client = NewClient { tenant, name: "test".into(), profile: profile.into(), scope, lifetime };
+        let (name, profile, scopes) = ("test".into(), profile.into(), vec![scope]);
+        let client = NewClient { tenant, name, profile, scopes, subject: None, lifetime };
         wait(self.access.create_token(&client, made)).unwrap().reveal().to_owned()
     }
 

@@ -77,7 +77,8 @@ fn replicas_that_start_together_agree_on_the_tables() {
         }
         assert_eq!(tasks.join_all().await, vec![Ok(()); 12]);
         let directory = db.open().await;
-        assert_eq!(directory.sql("SELECT number FROM schema_version ORDER BY number"), ["1", "3"]);
+        let once = "SELECT MIN(number), COUNT(*) - COUNT(DISTINCT number) FROM schema_version";
+        assert_eq!(directory.sql(once), ["1|0"]);
         assert_eq!(directory.sql("SELECT COUNT(*) FROM tenant"), ["1"]);
         directory.sql("INSERT INTO schema_version VALUES (999)");
         let newer = Store::open(&db.url(), &db.registry).await.err();

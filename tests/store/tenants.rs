@@ -8,7 +8,14 @@ use serde_json::json;
 use crate::harness::{Directory, TENANT, resource, time};
 
 fn token(hash: &[u8]) -> NewToken<'_> {
-    NewToken { hash, name: "Okta", profile: "default", scopes: "read write", expires: Some(time(30)) }
+    NewToken {
+        hash,
+        name: "Okta",
+        profile: "default",
+        scopes: "read write",
+        subject: None,
+        expires: Some(time(30)),
+    }
 }
 
 async fn group(directory: &Directory, name: &str, unique: bool) -> Result<(), StoreError> {

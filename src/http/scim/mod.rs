@@ -14,10 +14,10 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 
-use crate::context::Context;
+use crate::context::{Context, Permission};
 use crate::http::error::Failure;
 use crate::http::exchange::Trail;
-use crate::http::{App, Place, body};
+use crate::http::{App, Place, auth, body};
 use crate::quirks::{self, Profile};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::ResourceType;
@@ -80,12 +80,14 @@ impl Call<'_> {
             .any(|preference| preference.trim().eq_ignore_ascii_case("return=minimal"))
     }
 
+    /// Refuses clients that may not read, or whom SCIM does not concern at all.
+    pub(super) fn check_may_read(&self) -> Result<(), ScimError> {
+        auth::check(self.context, Permission::ReadScim)
+    }
+
     /// Refuses clients that may only read.
     fn check_may_write(&self) -> Result<(), ScimError> {
-        if self.context.caller.scopes.write {
-            return Ok(());
-        }
-        Err(ScimError::new(ErrorKind::Forbidden, "the token may only read"))
+        auth::check(self.context, Permission::WriteScim)
     }
 
     fn profile(&self) -> &Profile {
