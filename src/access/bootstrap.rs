@@ -61,6 +61,7 @@ impl Access {
                 self.store.revoke_token(TenantId::DEFAULT, token.id, now).await?;
             }
         }
+        self.known.forget();
         if same.is_some() {
             return Ok(Bootstrap::Unchanged);
         }

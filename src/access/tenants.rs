@@ -8,7 +8,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::access::{Access, AccessError};
+use crate::access::{Access, AccessError, FRESH};
 use crate::id::TenantId;
 use crate::quirks::Policy;
 use crate::scim::key::parse_instant;
@@ -174,7 +174,10 @@ impl Access {
         let groups = registry.types().iter().filter(|kind| &*kind.schema.id == urn::GROUP);
         let paths: Vec<_> = groups.map(|kind| UniquePath { kind, path: "displayName", unique }).collect();
         match self.store.set_policies(tenant, &overrides.to_text()?, &paths).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.known.forget();
+                Ok(())
+            }
             Err(StoreError::Unique { path }) => Err(AccessError::invalid(format!(
                 "the tenant has groups with the same {path}; rename them first"
             ))),
@@ -190,6 +193,10 @@ impl Access {
         if tenant == TenantId::DEFAULT {
             return Err(AccessError::invalid("the tenant default stays; revoke its tokens instead"));
         }
+        self.store.delete_tokens(tenant).await?;
+        self.known.forget();
+        // Elsewhere its clients may be known a little longer, and must not write into what is being removed.
+        tokio::time::sleep(FRESH.to_std().unwrap_or_default()).await;
         Ok(self.store.delete_tenant(tenant).await?)
     }
 }

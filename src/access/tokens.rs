@@ -309,7 +309,7 @@ impl Access {
         Ok(self.store.list_tokens(tenant).await?.into_iter().map(summary).collect())
     }
 
-    /// Takes a token back. The next request with it is refused.
+    /// Takes a token back. The next request with it is refused; on other replicas, one within [`FRESH`](super::FRESH).
     ///
     /// # Errors
     /// [`AccessError::Invalid`] if the tenant has no such token or it was revoked before,
@@ -321,6 +321,7 @@ impl Access {
         now: DateTime<Utc>,
     ) -> Result<(), AccessError> {
         if self.store.revoke_token(tenant, id, now).await? {
+            self.known.forget();
             return Ok(());
         }
         Err(AccessError::invalid(format!(

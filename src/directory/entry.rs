@@ -9,11 +9,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::directory::Failure;
+use crate::directory::render::{self, Each, Link, Location, Meta};
 use crate::scim::projection::Projection;
 use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::schema::{Attribute, Mutability};
 use crate::scim::version::etag;
 use crate::store::{Found, GroupRef, Member, Record};
+
+/// About how many octets `meta` takes, and a value of `groups` or `members`.
+const ADDITIONS: usize = 384;
+const LINK: usize = 192;
 
 /// A resource that is about to be shown.
 pub struct Entry {
@@ -109,7 +114,7 @@ impl Entry {
 
     /// The resource's URI under a base without a slash at its end.
     pub fn location(&self, base: &str) -> String {
-        format!("{base}/{}/{}", self.kind.endpoint, self.record.id)
+        self.place(base).to_string()
     }
 
     /// Whether the group has so many members that a PATCH is answered without a body.
@@ -119,15 +124,20 @@ impl Entry {
 
     /// The representation as JSON text.
     pub fn render(&self, base: &str, projection: &Projection) -> Vec<u8> {
-        let Some(mut body) = self.body.clone() else { return self.splice(base) };
+        let mut out = Vec::new();
+        self.write(base, projection, &mut out);
+        out
+    }
+
+    /// Writes the representation as JSON text behind what is there.
+    pub fn write(&self, base: &str, projection: &Projection, out: &mut Vec<u8>) {
+        let Some(mut body) = self.body.clone() else { return self.splice(base, out) };
         for (attribute, target) in &self.references {
             self.complete(attribute, target, base, &mut body);
         }
-        for (name, value) in self.additions(base) {
-            body.insert(name.to_owned(), value);
-        }
+        self.add_to(base, &mut body);
         let shown = projection.project(&self.kind, body, &self.touched);
-        Value::Object(shown).to_string().into_bytes()
+        out.extend_from_slice(Value::Object(shown).to_string().as_bytes());
     }
 
     /// RFC 7643 §4.3: what the client did not say of a reference, and what only the server may say.
@@ -149,71 +159,36 @@ impl Entry {
     }
 
     /// The stored document with the additions behind its last member.
-    fn splice(&self, base: &str) -> Vec<u8> {
+    fn splice(&self, base: &str, out: &mut Vec<u8>) {
         let document = self.record.document.strip_suffix('}').unwrap_or(&self.record.document);
-        let mut out = String::with_capacity(document.len() + 384);
-        out.push_str(document);
-        for (name, value) in self.additions(base) {
-            out.push_str(",\"");
-            out.push_str(name);
-            out.push_str("\":");
-            out.push_str(&value.to_string());
-        }
-        out.push('}');
-        out.into_bytes()
+        let members = if let Members::Loaded(members) = &self.members { members.len() } else { 0 };
+        out.reserve(document.len() + ADDITIONS + (self.groups.len() + members) * LINK);
+        out.extend_from_slice(document.as_bytes());
+        self.add_to(base, out);
+        out.push(b'}');
     }
 
-    fn additions(&self, base: &str) -> Vec<(&'static str, Value)> {
-        let mut out = Vec::with_capacity(2);
+    /// Adds what the document does not hold.
+    fn add_to(&self, base: &str, object: &mut impl render::Members) {
         if !self.groups.is_empty() {
-            out.push(("groups", self.groups.iter().map(|group| self.group(base, group)).collect()));
+            let endpoint = self.registry.type_named("Group").map_or("Groups", |kind| &kind.endpoint);
+            let links = || self.groups.iter().map(|group| Link::to_group(group, base, endpoint));
+            object.add("groups", &Each(links));
         }
         if let Members::Loaded(members) = &self.members {
-            out.push(("members", members.iter().map(|member| self.member(base, member)).collect()));
+            let links = || members.iter().map(|member| Link::to_member(member, base, self.kind_of(member)));
+            object.add("members", &Each(links));
         }
-        out.push(("meta", self.meta(base)));
-        out
+        object.add("meta", &Meta::of(&self.record, &self.kind.name, self.place(base)));
     }
 
-    fn meta(&self, base: &str) -> Value {
-        json!({
-            "resourceType": self.kind.name,
-            "created": timestamp(&self.record.created),
-            "lastModified": timestamp(&self.record.modified),
-            "location": self.location(base),
-            "version": self.etag(),
-        })
+    /// The name and the endpoint of a member's type.
+    fn kind_of(&self, member: &Member) -> Option<(&str, &str)> {
+        let kind = self.registry.type_named(member.kind.as_deref()?)?;
+        Some((&kind.name, &kind.endpoint))
     }
 
-    fn group(&self, base: &str, group: &GroupRef) -> Value {
-        let endpoint = self.registry.type_named("Group").map_or("Groups", |kind| &kind.endpoint);
-        let mut out = Map::new();
-        out.insert("value".into(), json!(group.id));
-        out.insert("$ref".into(), json!(format!("{base}/{endpoint}/{}", group.id)));
-        if let Some(display) = &group.display {
-            out.insert("display".into(), json!(display));
-        }
-        out.insert("type".into(), json!("direct"));
-        Value::Object(out)
+    fn place<'a>(&'a self, base: &'a str) -> Location<'a> {
+        Location { base, endpoint: &self.kind.endpoint, id: self.record.id.as_str() }
     }
-
-    /// A member that is no resource of the tenant has neither a URI nor a type.
-    fn member(&self, base: &str, member: &Member) -> Value {
-        let mut out = Map::new();
-        out.insert("value".into(), json!(member.id));
-        if let Some(kind) = member.kind.as_deref().and_then(|name| self.registry.type_named(name)) {
-            out.insert("$ref".into(), json!(format!("{base}/{}/{}", kind.endpoint, member.id)));
-            out.insert("type".into(), json!(kind.name));
-        }
-        if let Some(display) = &member.display {
-            out.insert("display".into(), json!(display));
-        }
-        Value::Object(out)
-    }
-}
-
-/// A stored instant as it is shown: milliseconds and `Z` (reading A31).
-pub(super) fn timestamp(stored: &str) -> String {
-    let (seconds, fraction) = stored.split_once('.').unwrap_or((stored, ""));
-    format!("{seconds}.{fraction:0<3}Z")
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::directory::entry::timestamp;
+use crate::directory::render::Timestamp;
 use crate::directory::{Directory, Failure};
 use crate::id::TenantId;
 use crate::scim::registry::ResourceType;
@@ -104,8 +104,8 @@ impl Export {
 fn resource_line(kind: &ResourceType, record: &Record) -> String {
     let meta = json!({
         "resourceType": kind.name,
-        "created": timestamp(&record.created),
-        "lastModified": timestamp(&record.modified),
+        "created": Timestamp(&record.created),
+        "lastModified": Timestamp(&record.modified),
         "version": etag(record.version),
     });
     let document = record.document.strip_suffix('}').unwrap_or(&record.document);

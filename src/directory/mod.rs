@@ -13,6 +13,7 @@ mod newcomer;
 mod password;
 mod present;
 mod queue;
+mod render;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -128,15 +128,22 @@ impl Store {
         self.driver().point(&statement).await?.into_iter().next().map(tenant).transpose()
     }
 
+    /// Deletes a tenant's tokens, so that nobody who comes now gets in.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn delete_tokens(&self, id: TenantId) -> Result<(), StoreError> {
+        let step = Step::new("DELETE FROM token WHERE tenant = $1", vec![id.0.into()]);
+        self.driver().write(step.into()).await.map(drop)
+    }
+
     /// Deletes a tenant with everything in it, in several batches. When it fails half-way it can be called again.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn delete_tenant(&self, id: TenantId) -> Result<(), StoreError> {
+        self.delete_tokens(id).await?;
         let id = Value::from(id.0);
-        self.driver()
-            .write(Step::new("DELETE FROM token WHERE tenant = $1", vec![id.clone()]).into())
-            .await?;
         let some = "IN (SELECT r.pk FROM resource r WHERE r.tenant = $1 ORDER BY r.kind, r.pk LIMIT $2)";
         let tenant = self.driver().dialect().tested("tenant");
         self.delete_in_pieces(&id, || {

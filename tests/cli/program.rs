@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -127,6 +128,15 @@ impl Server {
     /// The status of a list of users.
     pub(crate) fn users(&self, token: &str) -> u16 {
         self.request("GET", "/scim/v2/Users", token).status
+    }
+
+    /// Waits until a token that another process took back is refused, which must be within seconds.
+    pub(crate) fn refuses_soon(&self, token: &str) {
+        let began = Instant::now();
+        while self.users(token) != 401 {
+            assert!(began.elapsed() < Duration::from_secs(4), "the token still counts");
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
     }
 
     /// Sends a signal, as in `TERM`.

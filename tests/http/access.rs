@@ -78,6 +78,20 @@ fn a_token_that_does_not_count_is_refused_everywhere_and_says_why() {
 }
 
 #[test]
+fn what_changes_through_the_same_process_counts_with_the_next_request() {
+    let app = App::start();
+    let tenant = app.new_tenant("acme");
+    let token = app.new_token(tenant, Scope::Scim, "default");
+    let group = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Twins"});
+    let post = || app.request("POST", "/scim/v2/Groups").token(&token).json(&group).send().status;
+    assert_eq!(post(), 201);
+    app.set_policies(tenant, &["unique-group-names=on"]);
+    assert_eq!(post(), 409, "the policy counts");
+    app.revoke_newest_token(tenant);
+    assert_eq!(post(), 401, "the token does not");
+}
+
+#[test]
 fn a_token_of_another_tenant_sees_another_directory() {
     let app = App::start();
     let id = app.new_user("ann");

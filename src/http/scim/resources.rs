@@ -162,22 +162,19 @@ fn with_entry(
 
 /// The ListResponse of RFC 7644 §3.4.2, written around the bytes of its resources.
 fn list_response(listing: &Listing, base: &str, projection: &Projection) -> HttpResponse {
-    let resources: Vec<Vec<u8>> =
-        listing.entries.iter().map(|entry| entry.render(base, projection)).collect();
     let mut body = format!(
         r#"{{"schemas":["{}"],"totalResults":{},"startIndex":{},"itemsPerPage":{},"Resources":["#,
         urn::LIST_RESPONSE,
         listing.total,
         listing.start_index,
-        resources.len(),
+        listing.entries.len(),
     )
     .into_bytes();
-    body.reserve(resources.iter().map(|resource| resource.len() + 1).sum::<usize>() + 2);
-    for (index, resource) in resources.iter().enumerate() {
+    for (index, entry) in listing.entries.iter().enumerate() {
         if index > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(resource);
+        entry.write(base, projection, &mut body);
     }
     body.extend_from_slice(b"]}");
     HttpResponse::Ok().insert_header((CONTENT_TYPE, SCIM_JSON)).body(body)
