@@ -3,11 +3,12 @@
 //! Invariant: a refusal always has that body; what went wrong inside the server is in [`Failure::cause`], for
 //! the log only.
 
+use std::borrow::Cow;
 use std::error::Error;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::{Map, Value, json};
 
 use crate::access::{AccessError, Refusal};
@@ -24,16 +25,16 @@ pub(super) struct Failure {
     /// What the client is told.
     pub(super) error: ScimError,
     /// A header that belongs to the status.
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, Cow<'static, str>)>,
     /// What the log is told.
     pub(super) cause: Option<String>,
 }
 
 impl Failure {
     /// 405 with the methods that there are.
-    pub(super) fn method(method: &str, template: &str, allow: &'static str) -> Self {
+    pub(super) fn method(method: &str, template: &str, allow: &str) -> Self {
         let detail = format!("{template} has no method {method}; it has {allow}");
-        let header = Some((ALLOW, allow));
+        let header = Some((ALLOW, allow.to_owned().into()));
         Self { error: ScimError::new(ErrorKind::MethodNotAllowed, detail), header, cause: None }
     }
 
@@ -64,36 +65,44 @@ impl Failure {
             }
         };
         let error = ScimError::new(ErrorKind::Unauthorized, refusal.to_string());
-        Self { error, header: Some((WWW_AUTHENTICATE, challenge)), cause: None }
+        Self { error, header: Some((WWW_AUTHENTICATE, challenge.into())), cause: None }
     }
 
-    /// The answer. A fault of the server shows nothing but the request's id.
-    pub(super) fn to_response(&self, request_id: &str) -> HttpResponse {
+    /// The answer without a body: its status, and the header that belongs to that.
+    pub(super) fn response(&self) -> HttpResponseBuilder {
         let status =
             StatusCode::from_u16(self.error.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut body = Map::new();
-        body.insert("schemas".into(), json!([urn::ERROR]));
-        body.insert("status".into(), json!(status.as_str()));
-        if let Some(scim_type) = self.error.kind.scim_type() {
-            body.insert("scimType".into(), json!(scim_type));
+        let mut response = HttpResponse::build(status);
+        if let Some((name, value)) = &self.header {
+            response.insert_header((name.clone(), value.as_ref()));
         }
-        let detail = match self.cause {
+        response
+    }
+
+    /// The sentence for the client. Of a fault of the server it has nothing but the request's id.
+    pub(super) fn detail(&self, request_id: &str) -> String {
+        match self.cause {
             Some(_) => format!("{}; its log has the cause under request id {request_id}", self.error.detail),
             None => self.error.detail.clone(),
-        };
-        body.insert("detail".into(), json!(detail));
-        let mut response = HttpResponse::build(status);
-        response.insert_header((CONTENT_TYPE, SCIM_JSON));
-        if let Some((name, value)) = &self.header {
-            response.insert_header((name.clone(), HeaderValue::from_static(value)));
         }
-        response.body(Value::Object(body).to_string())
     }
+}
+
+/// A refusal as SCIM spells it.
+pub(super) fn spell(failure: &Failure, request_id: &str) -> HttpResponse {
+    let mut body = Map::new();
+    body.insert("schemas".into(), json!([urn::ERROR]));
+    body.insert("status".into(), json!(failure.error.kind.status().to_string()));
+    if let Some(scim_type) = failure.error.kind.scim_type() {
+        body.insert("scimType".into(), json!(scim_type));
+    }
+    body.insert("detail".into(), json!(failure.detail(request_id)));
+    failure.response().insert_header((CONTENT_TYPE, SCIM_JSON)).body(Value::Object(body).to_string())
 }
 
 impl From<ScimError> for Failure {
     fn from(error: ScimError) -> Self {
-        let header = (error.kind == ErrorKind::Unavailable).then_some((RETRY_AFTER, "1"));
+        let header = (error.kind == ErrorKind::Unavailable).then_some((RETRY_AFTER, "1".into()));
         Self { error, header, cause: None }
     }
 }
@@ -114,7 +123,7 @@ impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::Refused(refusal) => Self::unauthorized(refusal),
-            AccessError::Invalid(sentence) => Self::internal(sentence),
+            AccessError::Invalid(sentence) => ScimError::value(sentence).into(),
             AccessError::Store(error) => directory::Failure::Store(error).into(),
         }
     }
@@ -139,7 +148,7 @@ mod tests {
     use super::*;
 
     fn parts(failure: &Failure) -> (HttpResponse<()>, String) {
-        let (response, body) = failure.to_response("req-1").into_parts();
+        let (response, body) = spell(failure, "req-1").into_parts();
         let body = System::new().block_on(to_bytes(body)).unwrap_or_else(|_| panic!("a body in memory"));
         (response, String::from_utf8(body.to_vec()).unwrap())
     }

@@ -18,7 +18,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::http::App;
-use crate::http::error::Failure;
+use crate::http::error::{self, Failure};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -30,6 +30,8 @@ pub(super) struct Trail {
     pub(super) tenant: String,
     pub(super) client: String,
     pub(super) quirks: Vec<&'static str>,
+    /// How a refusal is spelled where the request went.
+    pub(super) spelling: fn(&Failure, &str) -> HttpResponse,
     began: Instant,
 }
 
@@ -41,6 +43,7 @@ impl Trail {
             tenant: String::new(),
             client: String::new(),
             quirks: Vec::new(),
+            spelling: error::spell,
             began: Instant::now(),
         }
     }
@@ -72,7 +75,7 @@ pub(super) async fn exchange(request: HttpRequest, payload: Payload, app: Data<A
         if let Some(cause) = &failure.cause {
             tracing::error!(request_id = trail.request_id, cause, "a request failed");
         }
-        failure.to_response(&trail.request_id)
+        (trail.spelling)(&failure, &trail.request_id)
     });
     if let Ok(value) = HeaderValue::from_str(&trail.request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -132,7 +135,7 @@ mod tests {
         System::new().block_on(async {
             let failure = unpanicked(broken).await.unwrap_err();
             assert_eq!(failure.cause.as_deref(), Some("panic: a secret cause"));
-            let response = failure.to_response("req-1");
+            let response = error::spell(&failure, "req-1");
             assert_eq!(response.status().as_u16(), 500);
             let body = String::from_utf8(to_bytes(response.into_body()).await.unwrap().to_vec()).unwrap();
             assert!(body.contains("req-1") && !body.contains("secret"), "{body}");

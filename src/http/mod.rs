@@ -1,14 +1,20 @@
-//! HTTP: every route on this page, and what all requests have in common (RFC 7644 §3).
+//! HTTP: every route of SCIM on this page, and what all requests have in common (RFC 7644 §3). The other APIs are
+//! listed in [`api`].
 //!
 //! Invariant: a request takes one way: [`place`] finds where it goes, the caller is known before anything of
-//! a tenant is looked at, and every refusal is a SCIM Error message. The clock is read once.
+//! a tenant is looked at, and every refusal is a SCIM Error message, or what the API has in its place. The clock is
+//! read once.
 
+mod admin;
+mod api;
 mod auth;
 mod base;
 mod body;
 mod error;
 mod exchange;
 mod json;
+mod openapi;
+mod problem;
 mod query;
 mod scim;
 mod server;
@@ -65,6 +71,7 @@ struct App {
 enum Place {
     Health,
     Ready,
+    OpenApi,
     Configuration,
     Types,
     OneType,
@@ -101,9 +108,10 @@ const fn closed(place: Place, template: &'static str, allow: &'static str) -> Ro
 }
 
 /// Every route.
-pub const ROUTES: [Route; 14] = [
+pub const ROUTES: [Route; 15] = [
     open(Place::Health, "/healthz", "GET, HEAD, OPTIONS"),
     open(Place::Ready, "/readyz", "GET, HEAD, OPTIONS"),
+    open(Place::OpenApi, "/openapi.json", "GET, HEAD, OPTIONS"),
     open(Place::Configuration, "/ServiceProviderConfig", "GET, HEAD, OPTIONS"),
     open(Place::Types, "/ResourceTypes", "GET, HEAD, OPTIONS"),
     open(Place::OneType, "/ResourceTypes/{name}", "GET, HEAD, OPTIONS"),
@@ -162,6 +170,7 @@ fn place<'a>(mount: &str, rest: &[&'a str]) -> (Place, &'a str, &'a str) {
     match *rest {
         ["healthz"] if mount.is_empty() => (Place::Health, "", ""),
         ["readyz"] if mount.is_empty() => (Place::Ready, "", ""),
+        ["openapi.json"] if mount.is_empty() => (Place::OpenApi, "", ""),
         _ if mount.is_empty() => (Place::Nothing, "", ""),
         [] => (Place::Root, "", ""),
         ["ServiceProviderConfig"] => (Place::Configuration, "", ""),
@@ -197,6 +206,9 @@ async fn answer(
     now: DateTime<Utc>,
     trail: &mut Trail,
 ) -> Result<HttpResponse, Failure> {
+    if let Some(api) = api::serving(request.path()) {
+        return api.answer(app, request, payload, now, trail).await;
+    }
     let target = target(request.path(), app.directory.registry())?;
     let Route { place, template, allow, open } = target.route;
     trail.route = template;
@@ -241,6 +253,7 @@ async fn open_place(app: &App, request: &HttpRequest, target: &Target) -> Result
     match target.route.place {
         Place::Health => Ok(server::healthy()),
         Place::Ready => server::ready(&app.access).await,
+        Place::OpenApi => api::answer(200, &openapi::document()),
         place => discovery::answer(app, request, target, place),
     }
 }

@@ -12,6 +12,7 @@
 mod kit;
 
 mod access;
+mod admin;
 mod bodies;
 mod discovery;
 mod resources;

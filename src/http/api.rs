@@ -1,0 +1,243 @@
+//! What the APIs beside SCIM have in common: operations as rows of a table.
+//!
+//! Invariant: an operation runs only for a caller whom its row permits it, and whatever refuses a request, routing and
+//! authentication included, is spelled in the API's own way. A row also says what the OpenAPI document shows. A handler
+//! whose refusals say more than a [`Failure`] can answers with them itself.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::context::{Context, Permission};
+use crate::http::error::Failure;
+use crate::http::exchange::Trail;
+use crate::http::{App, admin, auth, body, query};
+use crate::scim::error::{ErrorKind, ScimError};
+
+/// The APIs beside SCIM.
+pub(super) const APIS: [&Api; 1] = [&admin::API];
+
+/// One API: where it is, who may use it and how it talks.
+pub(super) struct Api {
+    /// What the OpenAPI document calls it.
+    pub(super) name: &'static str,
+    /// The beginnings of its paths, in whole segments: `/admin/v1`.
+    pub(super) mounts: &'static [&'static str],
+    /// Its operations. Where two fit a path, the one with the earlier literal segment is meant.
+    pub(super) operations: &'static [Operation],
+    /// The token that a request presents.
+    pub(super) token: fn(&HttpRequest) -> Option<&str>,
+    /// A refusal as this API's clients expect it; the text is the request's id.
+    pub(super) spelling: fn(&Failure, &str) -> HttpResponse,
+}
+
+/// One row of an API's table.
+pub(super) struct Operation {
+    /// The method.
+    pub(super) method: &'static str,
+    /// The whole path; segments in braces are captured.
+    pub(super) path: &'static str,
+    /// What it does, in a few words.
+    pub(super) summary: &'static str,
+    /// What its body is, where it takes one.
+    pub(super) takes: Option<SchemaOf>,
+    /// What it answers, but for the refusals that every operation has.
+    pub(super) answers: &'static [Answer],
+    /// What does it.
+    pub(super) run: Run,
+}
+
+/// One answer of an operation: its status, when it is given, and its body.
+pub(super) struct Answer(pub(super) u16, pub(super) &'static str, pub(super) Option<SchemaOf>);
+
+/// The schema of a body.
+pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// The schema of a type.
+pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// What an operation comes to.
+pub(super) type Outcome = Pin<Box<dyn Future<Output = Result<HttpResponse, Failure>>>>;
+
+/// What does an operation, and for whom.
+pub(super) enum Run {
+    /// For a caller with this permission.
+    For(Permission, fn(Call) -> Outcome),
+}
+
+/// A request to an operation, from a caller who may make it.
+pub(super) struct Call {
+    pub(super) app: App,
+    pub(super) context: Context,
+    request: HttpRequest,
+    /// None once it was read.
+    payload: Option<Payload>,
+    captures: Vec<String>,
+}
+
+impl Call {
+    /// What stood in the path for the n-th pair of braces, decoded.
+    pub(super) fn capture(&self, index: usize) -> &str {
+        self.captures.get(index).map_or("", String::as_str)
+    }
+
+    /// The body, which must be a JSON object of this form.
+    ///
+    /// # Errors
+    /// 413, 415, or 400 with the member that is wrong.
+    pub(super) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Failure> {
+        let payload = self.payload.take().ok_or_else(|| Failure::internal("the body was read before"))?;
+        let object = body::object(&self.request, payload, self.app.settings.max_body).await?;
+        serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| {
+            let place = error.path().to_string();
+            let place = if place == "." { String::new() } else { format!("{place}: ") };
+            ScimError::value(format!("{place}{}", error.inner())).into()
+        })
+    }
+}
+
+/// An answer with a JSON body.
+pub(super) fn answer(status: u16, body: &impl Serialize) -> Result<HttpResponse, Failure> {
+    let text = serde_json::to_string(body).map_err(|error| Failure::internal(error.to_string()))?;
+    let status = actix_web::http::StatusCode::from_u16(status);
+    let status = status.map_err(|error| Failure::internal(error.to_string()))?;
+    Ok(HttpResponse::build(status).insert_header((CONTENT_TYPE, "application/json")).body(text))
+}
+
+/// The API that a path belongs to.
+pub(super) fn serving(path: &str) -> Option<&'static Api> {
+    let begins =
+        |mount: &&str| path.strip_prefix(*mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    APIS.into_iter().find(|api| api.mounts.iter().any(begins))
+}
+
+impl Api {
+    /// Answers a request that came in at `now`.
+    pub(super) async fn answer(
+        &'static self,
+        app: &App,
+        request: &HttpRequest,
+        payload: Payload,
+        now: DateTime<Utc>,
+        trail: &mut Trail,
+    ) -> Result<HttpResponse, Failure> {
+        trail.spelling = self.spelling;
+        let segments: Vec<&str> = request.path().split('/').filter(|part| !part.is_empty()).collect();
+        let fitting = self.fitting(&segments);
+        let Some(first) = fitting.first() else {
+            return Err(ScimError::new(ErrorKind::NotFound, "there is nothing at this path").into());
+        };
+        trail.route = first.path;
+        if *request.method() == Method::OPTIONS {
+            return Ok(HttpResponse::NoContent().insert_header((ALLOW, allowed(&fitting))).finish());
+        }
+        let method = request.method().as_str();
+        let Some(operation) = fitting.iter().find(|operation| operation.method == method) else {
+            return Err(Failure::method(method, first.path, &allowed(&fitting)));
+        };
+        let Run::For(permission, run) = operation.run;
+        let caller = app.access.authenticate((self.token)(request), now).await?;
+        trail.tenant.clone_from(&caller.tenant_name);
+        trail.client.clone_from(&caller.client_name);
+        let context = Context { caller, now, request: trail.request_id.clone() };
+        auth::check(&context, permission)?;
+        let captures = captures(operation.path, &segments)?;
+        let (app, request, payload) = (app.clone(), request.clone(), Some(payload));
+        run(Call { app, context, request, payload, captures }).await
+    }
+
+    /// The operations at a path, for all methods; only those with the earliest literal segments.
+    fn fitting(&self, segments: &[&str]) -> Vec<&'static Operation> {
+        let fits = |operation: &&Operation| {
+            let parts = parts(operation.path);
+            parts.len() == segments.len()
+                && parts.iter().zip(segments).all(|(part, segment)| is_capture(part) || part == segment)
+        };
+        let rank =
+            |operation: &&Operation| parts(operation.path).into_iter().map(is_capture).collect::<Vec<_>>();
+        let best = self.operations.iter().filter(fits).map(|operation| rank(&operation)).min();
+        let fitting = self.operations.iter().filter(fits);
+        fitting.filter(|operation| Some(rank(operation)) == best).collect()
+    }
+}
+
+fn parts(path: &'static str) -> Vec<&'static str> {
+    path.split('/').filter(|part| !part.is_empty()).collect()
+}
+
+fn is_capture(part: &str) -> bool {
+    part.starts_with('{')
+}
+
+/// The decoded segments where the path has braces.
+fn captures(path: &'static str, segments: &[&str]) -> Result<Vec<String>, Failure> {
+    let captured = parts(path).into_iter().zip(segments).filter(|(part, _)| is_capture(part));
+    captured
+        .map(|(part, segment)| {
+            query::decode(segment, false).filter(|text| !text.contains(char::is_control)).ok_or_else(|| {
+                ScimError::value(format!("{part} of the path is not percent-encoded text")).into()
+            })
+        })
+        .collect()
+}
+
+/// The methods of the operations, for `Allow`.
+fn allowed(operations: &[&Operation]) -> String {
+    let mut methods: Vec<&str> = operations.iter().map(|operation| operation.method).collect();
+    methods.push("OPTIONS");
+    methods.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn row(method: &'static str, path: &'static str) -> Operation {
+        let run = Run::For(Permission::Administer, |_| Box::pin(async { Ok(HttpResponse::Ok().finish()) }));
+        Operation { method, path, summary: "", takes: None, answers: &[], run }
+    }
+
+    const ROWS: [Operation; 4] = [
+        row("GET", "/t/users/{id}"),
+        row("GET", "/t/users/count"),
+        row("DELETE", "/t/users/{id}"),
+        row("GET", "/t/users/{id}/groups/{group}"),
+    ];
+
+    #[test]
+    fn a_literal_segment_goes_before_a_captured_one() {
+        let api = Api { operations: &ROWS, ..admin::API };
+        let paths = |path: &str| {
+            let segments: Vec<&str> = path.split('/').collect();
+            api.fitting(&segments).iter().map(|row| (row.method, row.path)).collect::<Vec<_>>()
+        };
+        assert_eq!(paths("t/users/count"), [("GET", "/t/users/count")]);
+        assert_eq!(paths("t/users/7"), [("GET", "/t/users/{id}"), ("DELETE", "/t/users/{id}")]);
+        assert_eq!(paths("t/users"), []);
+    }
+
+    #[test]
+    fn captures_are_decoded() {
+        let segments = ["t", "users", "a%40b+c", "groups", "%2B1"];
+        assert_eq!(captures(ROWS[3].path, &segments).unwrap(), ["a@b+c", "+1"]);
+        assert!(captures(ROWS[0].path, &["t", "users", "%ff"]).is_err());
+    }
+
+    #[test]
+    fn an_api_is_found_by_whole_segments() {
+        assert!(serving("/admin/v1/tokens").is_some_and(|api| api.name == "Administration"));
+        assert!(serving("/admin/v1").is_some() && serving("/admin/v10/tokens").is_none());
+        assert!(serving("/scim/v2/Users").is_none());
+    }
+}
