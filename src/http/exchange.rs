@@ -10,19 +10,21 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Instant;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use tracing::Instrument as _;
-use uuid::Uuid;
+use tracing::Span;
+use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 use crate::http::App;
 use crate::http::error::{self, Failure};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What the log line of a request shows.
+/// What the log line of a request shows. It travels with the request, from its root span to its end.
 #[derive(Debug)]
 pub(super) struct Trail {
     pub(super) request_id: String,
@@ -36,7 +38,7 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    fn begin(request: &HttpRequest) -> Self {
+    fn begin(request: &impl HttpMessage) -> Self {
         Self {
             request_id: request_id(request),
             route: "unknown",
@@ -47,18 +49,34 @@ impl Trail {
             began: Instant::now(),
         }
     }
+}
 
-    /// The line.
-    fn end(&self, request: &HttpRequest, response: &HttpResponse) {
+/// The root span of a request, in which all that is logged about it happens, and its one line at the end.
+pub(super) struct RootSpan;
+
+impl RootSpanBuilder for RootSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let trail = Trail::begin(request);
+        // Only those who read what happens inside a request pay for a span around it.
+        let span = tracing::debug_span!("request", id = trail.request_id);
+        request.extensions_mut().insert(trail);
+        span
+    }
+
+    fn on_request_end<B: MessageBody>(_: Span, outcome: &Result<ServiceResponse<B>, actix_web::Error>) {
+        let Ok(response) = outcome else { return };
+        let extensions = response.request().extensions();
+        let Some(trail) = extensions.get::<Trail>() else { return };
         tracing::info!(
-            request_id = self.request_id,
-            tenant = self.tenant,
-            client = self.client,
-            method = request.method().as_str(),
-            route = self.route,
+            parent: None,
+            request_id = trail.request_id,
+            tenant = trail.tenant,
+            client = trail.client,
+            method = response.request().method().as_str(),
+            route = trail.route,
             status = response.status().as_u16(),
-            duration_ms = self.began.elapsed().as_secs_f64() * 1e3,
-            quirks = self.quirks.join(","),
+            duration_ms = trail.began.elapsed().as_secs_f64() * 1e3,
+            quirks = trail.quirks.join(","),
             "request"
         );
     }
@@ -66,11 +84,9 @@ impl Trail {
 
 /// Answers one request.
 pub(super) async fn exchange(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
-    let mut trail = Trail::begin(&request);
-    // Only those who read what happens inside a request pay for a span around it.
-    let span = tracing::debug_span!("request", id = trail.request_id);
-    let answered =
-        unpanicked(super::answer(&app, &request, payload, clock(), &mut trail)).instrument(span).await;
+    let began = request.extensions_mut().remove::<Trail>();
+    let mut trail = began.unwrap_or_else(|| Trail::begin(&request));
+    let answered = unpanicked(super::answer(&app, &request, payload, clock(), &mut trail)).await;
     let mut response = answered.unwrap_or_else(|failure| {
         if let Some(cause) = &failure.cause {
             tracing::error!(request_id = trail.request_id, cause, "a request failed");
@@ -80,7 +96,7 @@ pub(super) async fn exchange(request: HttpRequest, payload: Payload, app: Data<A
     if let Ok(value) = HeaderValue::from_str(&trail.request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    trail.end(&request, &response);
+    request.extensions_mut().insert(trail);
     response
 }
 
@@ -89,8 +105,8 @@ fn clock() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// The client's own id of the request if it is fit for a log, else a new one.
-fn request_id(request: &HttpRequest) -> String {
+/// The client's own id of the request if it is fit for a log, else the one that the root span was given.
+fn request_id(request: &impl HttpMessage) -> String {
     let fit = |id: &&str| {
         (1..=128).contains(&id.len())
             && id.bytes().all(|b| {
@@ -98,7 +114,8 @@ fn request_id(request: &HttpRequest) -> String {
             })
     };
     let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).filter(fit);
-    given.map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned)
+    let made = || request.extensions().get::<RequestId>().map(|id| id.simple().to_string());
+    given.map(str::to_owned).or_else(made).unwrap_or_default()
 }
 
 /// The future's output, or a 500 if it panics.

@@ -12,11 +12,12 @@ use std::time::Duration;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Data};
 use actix_web::{HttpResponse, HttpServer};
+use tracing_actix_web::TracingLogger;
 
 use crate::access::Access;
 use crate::directory::Directory;
 use crate::http::error::{Failure, with_causes};
-use crate::http::exchange::exchange;
+use crate::http::exchange::{RootSpan, exchange};
 use crate::http::{App, Settings};
 
 /// How long a client may take for the head of a request.
@@ -42,7 +43,10 @@ pub async fn serve(
     let workers = settings.workers;
     let app = Data::new(App { directory, access, settings: Arc::new(settings) });
     let mut server = HttpServer::new(move || {
-        actix_web::App::new().app_data(Data::clone(&app)).default_service(web::to(exchange))
+        actix_web::App::new()
+            .wrap(TracingLogger::<RootSpan>::new())
+            .app_data(Data::clone(&app))
+            .default_service(web::to(exchange))
     })
     .client_request_timeout(HEAD_PATIENCE)
     .keep_alive(KEEP_ALIVE)
