@@ -7,6 +7,7 @@
 pub mod access;
 pub mod cli;
 pub mod config;
+pub mod contact;
 pub mod context;
 pub mod directory;
 pub mod http;

@@ -109,7 +109,7 @@ impl Input {
 
     /// What strict SCIM makes of it, in a form that can be compared.
     fn strictly(&self, kind: &ResourceType) -> Result<String, ScimError> {
-        let rules = Rules { check_formats: Policy::STRICT.check_formats };
+        let rules = Rules { check_formats: Policy::STRICT.check_formats, ..Rules::default() };
         match self {
             Self::Resource(body) => kind.admit(body, rules).map(|admitted| format!("{admitted:?}")),
             Self::Patch(body) => {

@@ -152,7 +152,7 @@ impl Access {
             client_name: name.to_owned(),
             scopes: Scopes::ALL,
             subject: None,
-            profile: Arc::new(Profile { policy: overrides.apply(base.policy)?, ..base }),
+            profile: Arc::new(overrides.apply(base)?),
         })
     }
 
@@ -180,7 +180,7 @@ impl Access {
         if overrides.is_empty() {
             return Ok(Arc::clone(base));
         }
-        Ok(Arc::new(Profile { policy: overrides.apply(base.policy)?, ..Profile::clone(base) }))
+        Ok(Arc::new(overrides.apply(Profile::clone(base))?))
     }
 
     /// Whether the store answers.

@@ -7,12 +7,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, AccessError, FRESH};
+use crate::access::{Access, AccessError, FRESH, tokens};
+use crate::contact;
 use crate::id::TenantId;
-use crate::quirks::Policy;
+use crate::quirks::{Policy, Profile};
 use crate::scim::key::parse_instant;
 use crate::scim::registry::Registry;
+use crate::scim::schema::ContactKind;
 use crate::scim::urn;
 use crate::store::{self, StoreError, UniquePath};
 
@@ -29,12 +32,30 @@ pub struct Tenant {
     pub created: Option<DateTime<Utc>>,
 }
 
-/// The policies that a tenant sets, by their names.
+/// The policies and settings that a tenant sets, by their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overrides(BTreeMap<String, bool>);
+pub struct Overrides(BTreeMap<String, Choice>);
+
+/// What a tenant sets: a policy to on or off, a setting to a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Choice {
+    Policy(bool),
+    Setting(String),
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(true) => f.write_str("on"),
+            Self::Policy(false) => f.write_str("off"),
+            Self::Setting(text) => f.write_str(text),
+        }
+    }
+}
 
 impl Overrides {
-    /// Reads what the store keeps: nothing, or a JSON object of booleans.
+    /// Reads what the store keeps: nothing, or a JSON object of booleans and texts.
     ///
     /// # Errors
     /// [`AccessError::Invalid`] if it is anything else, or names a policy that does not exist.
@@ -42,48 +63,42 @@ impl Overrides {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let map: BTreeMap<String, bool> = serde_json::from_str(text).map_err(|error| {
+        let map: BTreeMap<String, Choice> = serde_json::from_str(text).map_err(|error| {
             AccessError::invalid(format!("the tenant's stored policies are damaged: {error}"))
         })?;
-        let overrides = Self(map);
-        overrides.apply(Policy::DEFAULT)?;
-        Ok(overrides)
+        Ok(Self(map))
     }
 
-    /// Reads `NAME=on` or `NAME=off` and sets that policy.
+    /// Reads `POLICY=on`, `POLICY=off` or `SETTING=VALUE` and sets that.
     ///
     /// # Errors
     /// [`AccessError::Invalid`] that says what to write.
     pub fn set(&mut self, assignment: &str) -> Result<(), AccessError> {
-        let wrong = || {
-            let names = Policy::NAMES.join(", ");
-            AccessError::invalid(format!(
-                "{assignment:?} is no policy setting; \
-                 write POLICY=on or POLICY=off, where POLICY is one of {names}"
-            ))
+        let (name, value) = assignment.split_once('=').ok_or_else(|| no_setting(assignment))?;
+        let choice = match value {
+            "on" | "off" if Policy::NAMES.contains(&name) => Choice::Policy(value == "on"),
+            _ if contact::Policy::default().set(name, value) => Choice::Setting(value.to_owned()),
+            _ => return Err(no_setting(assignment)),
         };
-        let (name, value) = assignment.split_once('=').ok_or_else(wrong)?;
-        let value = match value {
-            "on" => true,
-            "off" => false,
-            _ => return Err(wrong()),
-        };
-        if !Policy::NAMES.contains(&name) {
-            return Err(wrong());
-        }
-        self.0.insert(name.to_owned(), value);
+        self.0.insert(name.to_owned(), choice);
         Ok(())
     }
 
-    /// The policy with these choices in it.
+    /// The profile with these choices in it.
     ///
     /// # Errors
     /// [`AccessError::Invalid`] if one is unknown.
-    pub fn apply(&self, mut policy: Policy) -> Result<Policy, AccessError> {
-        for (name, value) in &self.0 {
-            policy.set(name, *value).map_err(|error| AccessError::invalid(error.to_string()))?;
+    pub fn apply(&self, mut profile: Profile) -> Result<Profile, AccessError> {
+        for (name, choice) in &self.0 {
+            let known = match choice {
+                Choice::Policy(value) => profile.policy.set(name, *value).is_ok(),
+                Choice::Setting(text) => profile.contacts.set(name, text),
+            };
+            if !known {
+                return Err(no_setting(&format!("{name}={choice}")));
+            }
         }
-        Ok(policy)
+        Ok(profile)
     }
 
     /// Whether the tenant leaves everything to the profile.
@@ -100,10 +115,21 @@ impl fmt::Display for Overrides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (name, value)) in self.0.iter().enumerate() {
             let space = if index == 0 { "" } else { " " };
-            write!(f, "{space}{name}={}", if *value { "on" } else { "off" })?;
+            write!(f, "{space}{name}={value}")?;
         }
         Ok(())
     }
+}
+
+fn no_setting(assignment: &str) -> AccessError {
+    let names = Policy::NAMES.join(", ");
+    let settings: Vec<String> =
+        contact::Policy::SETTINGS.iter().map(|(name, values)| format!("{name} is {values}")).collect();
+    AccessError::invalid(format!(
+        "{assignment:?} is no setting of a tenant; write POLICY=on or POLICY=off, where POLICY is one of {names}; \
+         or SETTING=VALUE, where {}",
+        settings.join("; ")
+    ))
 }
 
 /// The longest name of a tenant, in bytes.
@@ -169,14 +195,25 @@ impl Access {
         overrides: &Overrides,
         registry: &Registry,
     ) -> Result<(), AccessError> {
-        // No profile makes group names unique, so the tenant alone decides.
-        let unique = overrides.apply(Policy::DEFAULT)?.unique_group_names;
+        // No profile decides about these, so the tenant alone does.
+        let base = Profile::named("default").ok_or_else(|| tokens::unknown_profile("default"))?;
+        let profile = overrides.apply(base)?;
+        let unique = profile.policy.unique_group_names;
         let groups = registry.types().iter().filter(|kind| &*kind.schema.id == urn::GROUP);
         let paths: Vec<_> = groups.map(|kind| UniquePath { kind, path: "displayName", unique }).collect();
-        match self.store.set_policies(tenant, &overrides.to_text()?, &paths).await {
+        let claims = profile.contacts.claims;
+        match self.store.set_policies(tenant, &overrides.to_text()?, &paths, claims).await {
             Ok(()) => {
                 self.known.forget();
                 Ok(())
+            }
+            Err(StoreError::Unique { path })
+                if ContactKind::ALL.iter().any(|kind| kind.attribute() == path) =>
+            {
+                Err(AccessError::invalid(format!(
+                    "the tenant has users with the same value in {path} who would both claim it; \
+                     take it from one of them first"
+                )))
             }
             Err(StoreError::Unique { path }) => Err(AccessError::invalid(format!(
                 "the tenant has groups with the same {path}; rename them first"
@@ -218,18 +255,41 @@ mod tests {
         assert_eq!(overrides.to_string(), "put-keeps-absent-members=off unique-group-names=on");
         let kept = Overrides::parse(&overrides.to_text().unwrap()).unwrap();
         assert_eq!(kept, overrides);
-        let policy = kept.apply(Policy::DEFAULT).unwrap();
+        let policy = kept.apply(Profile::named("default").unwrap()).unwrap().policy;
         let expected =
             Policy { unique_group_names: true, put_keeps_absent_members: false, ..Policy::DEFAULT };
         assert_eq!(policy, expected);
     }
 
     #[test]
+    fn a_setting_is_a_text() {
+        let mut overrides = Overrides::default();
+        overrides.set("identifier-uniqueness=all").unwrap();
+        overrides.set("default-phone-region=CH").unwrap();
+        assert_eq!(overrides.to_string(), "default-phone-region=CH identifier-uniqueness=all");
+        let kept = Overrides::parse(&overrides.to_text().unwrap()).unwrap();
+        let profile = kept.apply(Profile::named("strict").unwrap()).unwrap();
+        assert_eq!(profile.contacts.claims, contact::Claims::All);
+        assert!(profile.contacts.region.is_some());
+    }
+
+    #[test]
     fn a_setting_that_is_none_says_what_to_write() {
-        for wrong in ["", "unique-group-names", "unique-group-names=yes", "unique_group_names=on", "x=on"] {
+        for wrong in [
+            "",
+            "unique-group-names",
+            "unique-group-names=yes",
+            "unique_group_names=on",
+            "x=on",
+            "identifier-uniqueness=on",
+            "default-phone-region=Switzerland",
+        ] {
             let error = Overrides::default().set(wrong).unwrap_err().to_string();
             assert!(error.contains("POLICY=on") && error.contains("unique-group-names"), "{error}");
+            assert!(error.contains("identifier-uniqueness is none, login"), "{error}");
         }
+        let stored = Overrides::parse(r#"{"no-such-policy":true}"#).unwrap();
+        assert!(stored.apply(Profile::named("default").unwrap()).is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(super) enum Command {
         /// The new tenant's name: letters, digits, hyphens, dots and underscores
         name: String,
         /// What the tenant does otherwise than its clients' profiles; can be repeated
-        #[arg(long = "set", value_name = "POLICY=on|off")]
+        #[arg(long = "set", value_name = "NAME=VALUE")]
         set: Vec<String>,
         #[command(flatten)]
         database: Database,
@@ -30,8 +30,8 @@ pub(super) enum Command {
     Set {
         /// The tenant
         name: String,
-        /// The policies to set
-        #[arg(required = true, value_name = "POLICY=on|off")]
+        /// The policies and settings to set
+        #[arg(required = true, value_name = "NAME=VALUE")]
         settings: Vec<String>,
         #[command(flatten)]
         database: Database,

@@ -30,7 +30,8 @@ use self::members::MembershipChange;
 pub use self::newcomer::Newcomer;
 use self::password::Hasher;
 use self::queue::Queue;
-use crate::context::Context;
+use crate::contact;
+use crate::context::{Context, Permission};
 use crate::id::ResourceId;
 use crate::scim::admit::{Admitted, Rules};
 use crate::scim::error::{ErrorKind, ScimError};
@@ -42,7 +43,7 @@ use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::resource::Resource;
 use crate::scim::urn;
 use crate::scim::version::Condition;
-use crate::store::{Mutation, Record, Scope, Search, Store, StoreError, What};
+use crate::store::{Mutation, Record, Scope, Search, Store, StoreError, Unique, What};
 
 /// How often a write that lost a race is tried again before the client is asked to come back.
 const ATTEMPTS: usize = 32;
@@ -140,6 +141,7 @@ impl Directory {
         let id = ResourceId::generate();
         let admitted = Admitted { mentioned: touched.clone(), ..admitted };
         let resource = Resource::created(kind, admitted)?.with_id(kind, id.as_str());
+        let resource = settled(cx, kind, id.as_str(), resource)?;
         let resource = self.hasher.protect(kind, resource, None).await?;
         let mutation = mutation(cx, kind, &id, What::Create);
         let record =
@@ -239,7 +241,10 @@ impl Directory {
             let record = self.current(cx, kind, id, edit.condition).await?;
             let old = resource_of(&record)?;
             let new = match (edit.make)(&old)? {
-                Some(new) if new != old => self.hasher.protect(kind, new, Some(&old)).await?,
+                Some(new) if new != old => {
+                    let new = settled(cx, kind, id, new)?;
+                    self.hasher.protect(kind, new, Some(&old)).await?
+                }
                 _ => old.clone(),
             };
             let members = edit.change.resolve(&self.store, cx.caller.tenant, kind, &record).await?;
@@ -316,7 +321,10 @@ struct Edit<'a> {
 }
 
 fn rules(cx: &Context) -> Rules {
-    Rules { check_formats: cx.caller.profile.policy.check_formats }
+    Rules {
+        check_formats: cx.caller.profile.policy.check_formats,
+        may_verify: cx.caller.scopes.allow(Permission::VerifyIdentifiers),
+    }
 }
 
 fn mutation<'a>(
@@ -336,11 +344,16 @@ fn mutation<'a>(
     }
 }
 
-/// The paths that a policy makes unique.
-fn also_unique(cx: &Context, kind: &ResourceType) -> &'static [&'static str] {
-    let names_are_unique =
-        cx.caller.profile.policy.unique_group_names && urn::same(&kind.schema.id, urn::GROUP);
-    if names_are_unique { &["displayName"] } else { &[] }
+/// What policies make unique.
+fn also_unique(cx: &Context, kind: &ResourceType) -> Unique<'static> {
+    let profile = &cx.caller.profile;
+    let names_are_unique = profile.policy.unique_group_names && urn::same(&kind.schema.id, urn::GROUP);
+    Unique { paths: if names_are_unique { &["displayName"] } else { &[] }, claims: profile.contacts.claims }
+}
+
+/// The resource with what the server knows of its addresses and numbers.
+fn settled(cx: &Context, kind: &ResourceType, id: &str, resource: Resource) -> Result<Resource, ScimError> {
+    contact::settle(kind, id, resource, cx.caller.profile.contacts, stored_precision(cx.now))
 }
 
 /// Reading A31: instants are stored and shown in milliseconds.

@@ -1,7 +1,7 @@
 //! A resource that an import brings: admitted as the body of a POST is, but with its own id, `meta` and secrets.
 //!
-//! Invariant: only what a POST cannot say goes past admission: `id`, `meta` and the hash of a password. All of them
-//! are checked here.
+//! Invariant: only what a POST cannot say goes past admission: `id`, `meta`, the hash of a password, and what a whole
+//! resource says of its addresses and numbers. All of them are checked here.
 
 use std::sync::Arc;
 
@@ -9,14 +9,15 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::context::Context;
-use crate::directory::{Directory, Failure, also_unique, rules, stored_precision};
+use crate::directory::{Directory, Failure, also_unique, rules, settled, stored_precision};
 use crate::id::ResourceId;
 use crate::quirks;
 use crate::scim::admit::index;
 use crate::scim::error::ScimError;
-use crate::scim::key::parse_instant;
+use crate::scim::key::{Key, parse_instant};
 use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
+use crate::scim::schema::{Attribute, Type};
 use crate::scim::urn;
 use crate::store::{Arrival, Stamp};
 
@@ -66,6 +67,7 @@ impl Directory {
             body = Resource::stored(body, Some(secrets)).into_body();
         }
         quirks::rewrite_resource(&cx.caller.profile, kind, &mut body);
+        let known = known(kind, &body);
         let mut admitted = kind.admit(&body, rules(cx))?;
         if given.id.is_some() {
             // It was a whole resource: what it does not have, it was without.
@@ -76,6 +78,11 @@ impl Directory {
         let stamp = given.stamp(stored_precision(cx.now));
         let id = given.id.unwrap_or_else(ResourceId::generate);
         let resource = Resource::created(kind, admitted)?.with_id(kind, id.as_str());
+        let resource = match known.filter(|_| brings_id) {
+            Some(known) => resource.with_value(kind, urn::IDENTIFIERS, known),
+            None => resource,
+        };
+        let resource = settled(cx, kind, id.as_str(), resource)?;
         let arrival = self
             .store
             .arrival(kind, &id, (&resource, members), stamp, also_unique(cx, kind))
@@ -153,6 +160,31 @@ fn checked_id(id: &Value) -> Result<ResourceId, ScimError> {
         ScimError::value(format!("id must be a string of 1 to {ID_LIMIT} bytes without slashes or bulkId"))
     })?;
     Ok(ResourceId::from_text(text))
+}
+
+/// What the other server knew of addresses and numbers, value by value; settling keeps what is about the resource.
+fn known(kind: &ResourceType, body: &Map<String, Value>) -> Option<Value> {
+    kind.extension(urn::IDENTIFIERS)?;
+    let container = body.iter().find(|(name, _)| urn::same(name, urn::IDENTIFIERS))?.1.as_object()?;
+    let lists = container.iter().filter_map(|(name, value)| {
+        let attribute =
+            kind.extension(urn::IDENTIFIERS)?.schema.attributes.iter().find(|a| a.name == *name)?;
+        let values = value.as_array()?.iter().filter_map(|value| known_value(attribute, value));
+        Some((name.clone(), values.collect()))
+    });
+    Some(Value::Object(lists.collect()))
+}
+
+/// The value, or those of its parts that are of their type.
+fn known_value(attribute: &Attribute, value: &Value) -> Option<Value> {
+    if attribute.kind != Type::Complex {
+        return Key::of(attribute, value).map(|_| value.clone());
+    }
+    let parts = value.as_object().filter(|parts| parts.get("value").is_some_and(Value::is_string))?;
+    let is_good =
+        |name: &str, part: &Value| attribute.sub(name).is_some_and(|sub| Key::of(sub, part).is_some());
+    let good = parts.iter().filter(|(name, part)| is_good(name, part));
+    Some(Value::Object(good.map(|(name, part)| (name.clone(), part.clone())).collect()))
 }
 
 fn check_hash(password: Option<&Value>) -> Result<(), ScimError> {

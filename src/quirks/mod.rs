@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::contact;
 use crate::scim::registry::{AttributeName, Path, ResourceType};
 use crate::scim::schema::Attribute;
 use comparison::Comparison;
@@ -159,6 +160,8 @@ pub struct Profile {
     pub quirks: bool,
     /// The choices.
     pub policy: Policy,
+    /// What the tenant decides about addresses and numbers.
+    pub contacts: contact::Policy,
 }
 
 impl Profile {
@@ -167,11 +170,12 @@ impl Profile {
 
     /// The profile of that name.
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "default" => Some(Self { name: "default", quirks: true, policy: Policy::DEFAULT }),
-            "strict" => Some(Self { name: "strict", quirks: false, policy: Policy::STRICT }),
-            _ => None,
-        }
+        let (name, quirks, policy) = match name {
+            "default" => ("default", true, Policy::DEFAULT),
+            "strict" => ("strict", false, Policy::STRICT),
+            _ => return None,
+        };
+        Some(Self { name, quirks, policy, contacts: contact::Policy::default() })
     }
 }
 

@@ -26,6 +26,8 @@ const MAX_MEMBER_ID: usize = 256;
 pub struct Rules {
     /// Whether `country`, `locale`, `timezone` and other forms are checked (reading A37).
     pub check_formats: bool,
+    /// Whether a PATCH may say which addresses and numbers are verified, which is read-only to everybody else.
+    pub may_verify: bool,
 }
 
 /// A body that was admitted.

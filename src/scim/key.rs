@@ -48,6 +48,11 @@ impl Key {
         Self(instant_key(instant))
     }
 
+    /// The key of text that is compared without regard to case.
+    pub fn folded(text: &str) -> Self {
+        Self(fold(text))
+    }
+
     /// A key that was stored.
     pub fn stored(text: impl Into<String>) -> Self {
         Self(text.into())

@@ -249,10 +249,11 @@ pub struct Registry {
 }
 
 /// The documents that are built in, by the name of their file under `schemas/`.
-const BUILT_IN: [(&str, &str); 8] = [
+const BUILT_IN: [(&str, &str); 9] = [
     ("user.json", include_str!("../../schemas/user.json")),
     ("group.json", include_str!("../../schemas/group.json")),
     ("enterprise-user.json", include_str!("../../schemas/enterprise-user.json")),
+    ("identifiers.json", include_str!("../../schemas/identifiers.json")),
     ("service-provider-config.json", include_str!("../../schemas/service-provider-config.json")),
     ("resource-type.json", include_str!("../../schemas/resource-type.json")),
     ("schema.json", include_str!("../../schemas/schema.json")),

@@ -35,7 +35,7 @@ impl Resource {
     }
 
     /// Puts values that were admitted one by one into canonical form: order, `schemas`, nothing empty.
-    pub(in crate::scim) fn canonical(kind: &ResourceType, mut values: Map<String, Value>) -> Self {
+    pub fn canonical(kind: &ResourceType, mut values: Map<String, Value>) -> Self {
         let mut extended = Vec::new();
         for extension in &kind.extensions {
             let id = &*extension.schema.id;

@@ -162,6 +162,27 @@ pub enum ContactKind {
     Phone,
 }
 
+impl ContactKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Email, Self::Phone];
+
+    /// The attribute of User that has the values.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::Email => "emails",
+            Self::Phone => "phoneNumbers",
+        }
+    }
+
+    /// What people call one of them.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Email => "e-mail address",
+            Self::Phone => "phone number",
+        }
+    }
+}
+
 /// One attribute or sub-attribute with all its characteristics.
 #[derive(Debug, PartialEq)]
 pub struct Attribute {
@@ -331,7 +352,10 @@ fn read_characteristics(document: &Value, name: &str, home: &Home<'_>) -> Result
     let kind = keyword(document, "type", &Type::NAMES, Type::String)?;
     let (path, kept) = match home.parent {
         Some(parent) => (format!("{}.{name}", parent.path), parent.kept),
-        None if home.placement == Placement::Extension => (format!("{}:{name}", home.schema), Kept::Document),
+        None if home.placement == Placement::Extension => {
+            (format!("{}:{name}", home.schema), kept(home.schema, name))
+        }
+        None if matches!(name, "id" | "meta") => (name.to_owned(), Kept::Header),
         None => (name.to_owned(), kept(home.schema, name)),
     };
     let parent = Parent { path, kept };
@@ -416,9 +440,8 @@ fn read_sub_attributes(
 /// The attributes that Muster keeps elsewhere than in a document alone.
 fn kept(schema: &str, name: &str) -> Kept {
     match (schema, name) {
-        (_, "id" | "meta") => Kept::Header,
-        (urn::USER, "emails") => Kept::Contact(ContactKind::Email),
-        (urn::USER, "phoneNumbers") => Kept::Contact(ContactKind::Phone),
+        (urn::USER | urn::IDENTIFIERS, "emails") => Kept::Contact(ContactKind::Email),
+        (urn::USER | urn::IDENTIFIERS, "phoneNumbers") => Kept::Contact(ContactKind::Phone),
         (urn::USER, "groups") => Kept::Groups,
         (urn::GROUP, "members") => Kept::Members,
         _ => Kept::Document,

@@ -17,11 +17,12 @@ use crate::store::Store;
 use crate::store::batch::{Batch, Step};
 use crate::store::driver::{Statement, Value};
 use crate::store::error::StoreError;
+use crate::store::layout::{contact_kind, contact_number};
 use crate::store::record::Record;
 use crate::store::rows::SideRows;
-use crate::store::write::{COUNTER_SLOTS, Mutation, What, Write, count, new_record};
+use crate::store::write::{COUNTER_SLOTS, Mutation, Unique, What, Write, count, new_record};
 
-/// The path that stands for `id` among what was seen; the dictionary begins with 1.
+/// The path that stands for `id` among what was seen; the dictionary begins with 1, and a kind of contact stands below 0.
 const ID: i64 = 0;
 
 /// What all rows of a bulk have in common.
@@ -100,7 +101,7 @@ impl Seen {
 }
 
 impl Store {
-    /// Computes the rows of a new resource. `also_unique` are paths that a policy makes unique.
+    /// Computes the rows of a new resource. `also_unique` is what a policy makes unique.
     ///
     /// # Errors
     /// [`StoreError::Internal`] if the store does not know the type.
@@ -110,7 +111,7 @@ impl Store {
         id: &ResourceId,
         (resource, members): (&Resource, Vec<String>),
         stamp: Stamp,
-        also_unique: &[&str],
+        also_unique: Unique<'_>,
     ) -> Result<Arrival, StoreError> {
         let tenant = TenantId::DEFAULT;
         let now = stamp.modified;
@@ -164,6 +165,10 @@ impl Store {
             let (sql, params) = if path == ID {
                 let sql = "SELECT r.id, r.pk FROM resource r WHERE r.tenant = $1 AND r.id IN ({ids})";
                 (sql, vec![tenant.0.into()])
+            } else if let Some(kind) = contact_kind(-path) {
+                let sql = "SELECT c.canonical, c.resource FROM contact c \
+                           WHERE c.tenant = $1 AND c.kind = $2 AND c.claim = 1 AND c.canonical IN ({ids})";
+                (sql, vec![tenant.0.into(), contact_number(kind).into()])
             } else {
                 let sql = "SELECT f.key, f.resource FROM fact f \
                            WHERE f.tenant = $1 AND f.path = $2 AND f.uniq = 1 AND f.key IN ({ids})";
@@ -279,7 +284,7 @@ impl Store {
 impl<'a> Bulk<'a> {
     fn mutation(&self, kind: &'a Arc<ResourceType>, id: &'a ResourceId) -> Mutation<'a> {
         let Self { tenant, now, who, .. } = *self;
-        Mutation { tenant, kind, id, now, who, what: What::Create, also_unique: &[] }
+        Mutation { tenant, kind, id, now, who, what: What::Create, also_unique: Unique::default() }
     }
 
     fn mark(&self) -> Option<Step> {
@@ -301,6 +306,9 @@ impl Arrival {
         let id = ((ID, self.record.id.as_str().to_owned()), "id");
         let facts = self.rows.facts.iter().filter(|(_, row)| row.unique);
         let facts = facts.map(|((path, key, _), row)| ((*path, key.clone()), row.attribute.as_str()));
-        std::iter::once(id).chain(facts).collect()
+        let claims = self.rows.contacts.iter().filter(|row| row.claim);
+        let claims =
+            claims.map(|row| ((-contact_number(row.kind), row.canonical.clone()), row.kind.attribute()));
+        std::iter::once(id).chain(facts).chain(claims).collect()
     }
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::scim::key::Key;
 use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::schema::{Attribute, ContactKind, Kept, Returned, Type};
+use crate::scim::urn;
 use crate::store::batch::{Batch, Step};
 use crate::store::driver::{Driver, Row, Statement, Value};
 use crate::store::error::StoreError;
@@ -33,6 +34,12 @@ pub(super) enum ContactColumn {
     Type,
     Display,
     Primary,
+    Id,
+    Verified,
+    VerifiedAt,
+    Source,
+    Canonical,
+    Created,
 }
 
 /// What a membership shows of the resource at its other end.
@@ -116,14 +123,30 @@ fn header(path: &str) -> Option<Header> {
     })
 }
 
-/// The column of a sub-attribute of `emails` or `phoneNumbers`; one that a custom schema adds is a fact.
+/// The column of a sub-attribute of `emails` or `phoneNumbers`, or of what the identifiers extension says of them; one
+/// that a custom schema adds is a fact.
 pub(super) fn contact_column(attribute: &Attribute) -> Option<ContactColumn> {
     Some(match (attribute.name.as_str(), attribute.kind) {
         (_, Type::Complex) => return None,
+        (name, kind) if attribute.extension.is_some() => return known_column(name, kind),
         ("value", _) => ContactColumn::Value,
         ("type", _) => ContactColumn::Type,
         ("display", _) => ContactColumn::Display,
         ("primary", Type::Boolean) => ContactColumn::Primary,
+        _ => return None,
+    })
+}
+
+/// The column of a sub-attribute of the identifiers extension.
+fn known_column(name: &str, kind: Type) -> Option<ContactColumn> {
+    Some(match (name, kind) {
+        ("value", Type::String) => ContactColumn::Value,
+        ("id", Type::String) => ContactColumn::Id,
+        ("verified", Type::Boolean) => ContactColumn::Verified,
+        ("verifiedAt", Type::DateTime) => ContactColumn::VerifiedAt,
+        ("verificationSource", Type::String) => ContactColumn::Source,
+        ("canonical", Type::String) => ContactColumn::Canonical,
+        ("created", Type::DateTime) => ContactColumn::Created,
         _ => return None,
     })
 }
@@ -173,6 +196,12 @@ impl Layout {
         self.kinds
             .get(&kind.name)
             .ok_or_else(|| StoreError::internal(format!("the store does not know the type {}", kind.name)))
+    }
+
+    /// The number of the attribute that holds a user's login ids; one that no attribute has, if there is none.
+    pub(super) fn login_ids(&self) -> i64 {
+        let path = format!("{}:loginIds", urn::IDENTIFIERS);
+        self.kinds.values().find_map(|kind| kind.paths.get(&path)).copied().unwrap_or(-1)
     }
 
     /// The resource types, in no order.

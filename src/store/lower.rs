@@ -297,6 +297,12 @@ impl<'a> Lowering<'a> {
                     None => column.text,
                 };
                 match relation {
+                    // What is known of the values has no primary one of its own.
+                    Relation::Contact(_) if path.attribute.extension.is_some() => {
+                        format!(
+                            "(SELECT {text} FROM {from} AND c.resource = r.pk ORDER BY c.ordinal LIMIT 1)"
+                        )
+                    }
                     Relation::Contact(_) => format!(
                         "(SELECT {text} FROM {from} AND c.resource = r.pk \
                          ORDER BY c.is_primary DESC, c.ordinal LIMIT 1)"
@@ -421,6 +427,20 @@ fn contact(column: ContactColumn) -> Column {
         ContactColumn::Type => Column::nullable("c.type_key"),
         ContactColumn::Display => Column::nullable("c.display_key"),
         ContactColumn::Primary => Column::always("CASE c.is_primary WHEN 1 THEN 'true' ELSE 'false' END"),
+        ContactColumn::Id => Column::nullable("c.id"),
+        ContactColumn::Verified => Column {
+            text: "CASE WHEN c.verified_at IS NULL THEN 'false' ELSE 'true' END".to_owned(),
+            full: None,
+            exists: Some("c.id IS NOT NULL".to_owned()),
+        },
+        ContactColumn::VerifiedAt => Column::nullable("c.verified_at"),
+        ContactColumn::Source => Column::nullable("c.verified_by"),
+        ContactColumn::Canonical => Column {
+            text: "c.canonical".to_owned(),
+            full: Some("COALESCE(c.long_canonical, c.canonical)".to_owned()),
+            exists: Some("c.value IS NOT NULL".to_owned()),
+        },
+        ContactColumn::Created => Column::nullable("c.created"),
     }
 }
 

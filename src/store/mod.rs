@@ -40,7 +40,7 @@ pub use search::{Page, Scope, Search};
 pub use tenants::{NewToken, Tenant, Token, TokenOwner, UniquePath};
 pub use url::{BadDatabaseUrl, DatabaseUrl};
 pub use verify::{Checked, Orphans, Wrong};
-pub use write::{MemberEdit, Mutation, What};
+pub use write::{MemberEdit, Mutation, Unique, What};
 
 use batch::Step;
 use driver::{Driver, Migration, Row, Statement, Value};
@@ -50,18 +50,20 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 4] = [
+const SQLITE_MIGRATIONS: [Migration; 5] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
+    Migration { number: 5, sql: include_str!("migrations/0005_contacts.sql") },
 ];
 
 /// The history of the tables in PostgreSQL, which gathers its own statistics.
-const POSTGRES_MIGRATIONS: [Migration; 3] = [
+const POSTGRES_MIGRATIONS: [Migration; 4] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
+    Migration { number: 5, sql: include_str!("migrations/0005_contacts.sql") },
 ];
 
 /// How many row keys a process reserves at a time.

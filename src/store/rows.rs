@@ -1,7 +1,7 @@
 //! The rows that stand beside a document: its facts, its contacts and its label.
 //!
-//! Invariant: they are a function of the resource, so what an update must write is the difference between the rows
-//! of the old resource and those of the new one; `verified_at` and the ids of contacts are not in that function.
+//! Invariant: they are a function of the resource and of what its tenant makes unique, so what an update must write is
+//! the difference between the rows of the old resource and those of the new one.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,13 +11,16 @@ use serde_json::{Map, Value as Json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::contact::{self, Claims};
 use crate::scim::fact::{Fact, facts};
 use crate::scim::key::Key;
 use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::scim::schema::{ContactKind, Kept, Uniqueness};
+use crate::scim::urn;
 use crate::store::error::StoreError;
 use crate::store::layout::{ContactColumn, KindLayout, Layout, Place, contact_column, contact_number};
+use crate::store::write::Unique;
 
 /// The longest key, in bytes, that is stored as it is; PostgreSQL's index entries end at about 2,700.
 const KEY_LIMIT: usize = 256;
@@ -69,6 +72,13 @@ pub(super) struct ContactRow {
     pub(super) display: Option<String>,
     pub(super) display_key: Option<String>,
     pub(super) primary: bool,
+    pub(super) id: String,
+    pub(super) long_canonical: Option<String>,
+    pub(super) created: Option<String>,
+    pub(super) verified_at: Option<String>,
+    pub(super) verified_by: Option<String>,
+    /// Whether nobody else in the tenant may claim the same value.
+    pub(super) claim: bool,
 }
 
 /// Everything that is kept beside the document of one resource.
@@ -81,18 +91,18 @@ pub(super) struct SideRows {
 }
 
 impl SideRows {
-    /// The rows of a resource; `also_unique` are paths that a policy makes unique beside the schema's.
+    /// The rows of a resource; `also_unique` is what a policy makes unique beside the schema.
     pub(super) fn of(
         layout: &Layout,
         kind: &ResourceType,
         resource: &Resource,
-        also_unique: &[&str],
+        also_unique: Unique<'_>,
     ) -> Result<Self, StoreError> {
         let all = facts(kind, resource.body());
         let label = label(resource.body());
         Ok(Self {
-            facts: fact_rows(layout.kind(kind)?, &all, also_unique),
-            contacts: contact_rows(kind, resource.body(), &all),
+            facts: fact_rows(layout.kind(kind)?, &all, also_unique.paths),
+            contacts: contact_rows(kind, resource.body(), &all, also_unique.claims),
             label_key: label.as_deref().and_then(|label| layout.label_key(label)),
             label,
         })
@@ -128,7 +138,12 @@ fn fact_rows(kind: &KindLayout, facts: &[Fact], also_unique: &[&str]) -> BTreeMa
     rows
 }
 
-fn contact_rows(kind: &ResourceType, body: &Map<String, Json>, facts: &[Fact]) -> Vec<ContactRow> {
+fn contact_rows(
+    kind: &ResourceType,
+    body: &Map<String, Json>,
+    facts: &[Fact],
+    claims: Claims,
+) -> Vec<ContactRow> {
     let mut elements: BTreeMap<(i64, u32), (ContactKind, Vec<&Fact>)> = BTreeMap::new();
     for fact in facts {
         if let Kept::Contact(contact) = fact.kept {
@@ -136,6 +151,7 @@ fn contact_rows(kind: &ResourceType, body: &Map<String, Json>, facts: &[Fact]) -
             elements.entry(at).or_insert_with(|| (contact, Vec::new())).1.push(fact);
         }
     }
+    let user = body.get("id").and_then(Json::as_str).unwrap_or_default();
     let rows = elements.into_iter().map(|((_, element), (contact, facts))| {
         let attribute = kind.all_attributes().find(|attribute| attribute.kept == Kept::Contact(contact));
         let value = attribute.and_then(|attribute| body.get(&attribute.name));
@@ -143,12 +159,14 @@ fn contact_rows(kind: &ResourceType, body: &Map<String, Json>, facts: &[Fact]) -
             Some(Json::Array(values)) => usize::try_from(element).ok().and_then(|index| values.get(index)),
             value => value,
         };
-        contact_row(contact, i64::from(element), value.unwrap_or(&Json::Null), &facts)
+        contact_row(user, contact, i64::from(element), value.unwrap_or(&Json::Null), &facts)
     });
-    rows.collect()
+    let mut rows: Vec<ContactRow> = rows.collect();
+    claim(&mut rows, claims, &login_ids(body));
+    rows
 }
 
-fn contact_row(kind: ContactKind, ordinal: i64, element: &Json, facts: &[&Fact]) -> ContactRow {
+fn contact_row(user: &str, kind: ContactKind, ordinal: i64, element: &Json, facts: &[&Fact]) -> ContactRow {
     let key_of = |column: ContactColumn| {
         let fact = facts.iter().find(|fact| contact_column(&fact.attribute) == Some(column));
         fact.map(|fact| fact.key.as_str())
@@ -156,34 +174,52 @@ fn contact_row(kind: ContactKind, ordinal: i64, element: &Json, facts: &[&Fact])
     let text_of = |name: &str| element.get(name).and_then(Json::as_str).map(str::to_owned);
     let value_key = key_of(ContactColumn::Value);
     let (key, long) = bounded(value_key.unwrap_or_default());
+    let canonical = match key_of(ContactColumn::Canonical) {
+        Some(canonical) => canonical.to_owned(),
+        None => contact::canonical(kind, value_key.unwrap_or_default(), None),
+    };
+    let id = key_of(ContactColumn::Id).map(str::to_owned);
+    let id = id.unwrap_or_else(|| contact::contact_id(user, kind, &canonical));
+    let (canonical, long_canonical) = bounded(&canonical);
     ContactRow {
         kind,
         ordinal,
         key,
         long,
-        canonical: bounded(&canonical(kind, value_key.unwrap_or_default())).0,
+        canonical,
+        long_canonical,
         value: value_key.and_then(|_| text_of("value")),
         label: text_of("type"),
         label_key: key_of(ContactColumn::Type).map(str::to_owned),
         display: text_of("display"),
         display_key: key_of(ContactColumn::Display).map(str::to_owned),
         primary: key_of(ContactColumn::Primary) == Some("true"),
+        id,
+        created: key_of(ContactColumn::Created).map(str::to_owned),
+        verified_at: key_of(ContactColumn::VerifiedAt).map(str::to_owned),
+        verified_by: key_of(ContactColumn::Source).map(str::to_owned),
+        claim: false,
     }
 }
 
-/// What two spellings of one address or number have in common. Phone numbers lose `tel:` and the visual separators
-/// of RFC 3966 where digits are all that is left; anything else stays text.
-fn canonical(kind: ContactKind, key: &str) -> String {
-    if kind == ContactKind::Email {
-        return key.to_owned();
-    }
-    let number = key.strip_prefix("tel:").unwrap_or(key);
-    let number: String = number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
-    let digits = number.strip_prefix('+').unwrap_or(&number);
-    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        number
-    } else {
-        key.to_owned()
+/// The keys of the names by which the user logs in.
+fn login_ids(body: &Map<String, Json>) -> Vec<Key> {
+    let ids = body.get(urn::IDENTIFIERS).and_then(|container| container.get("loginIds"));
+    let ids = ids.and_then(Json::as_array).into_iter().flatten();
+    ids.filter_map(Json::as_str).map(Key::folded).collect()
+}
+
+/// Decides which rows claim their value. A resource does not clash with itself: of two rows with one canonical value the
+/// first claims it.
+fn claim(rows: &mut [ContactRow], claims: Claims, login_ids: &[Key]) {
+    let mut primary: HashSet<(ContactKind, String)> = HashSet::new();
+    primary.extend(rows.iter().filter(|row| row.primary).map(|row| (row.kind, row.canonical.clone())));
+    let mut taken = HashSet::new();
+    for row in rows.iter_mut().filter(|row| row.value.is_some() && !row.canonical.is_empty()) {
+        let at = (row.kind, row.canonical.clone());
+        let is_login = login_ids.iter().any(|id| id.as_str() == row.canonical);
+        let wants = claims.of(primary.contains(&at), row.verified_at.is_some(), is_login);
+        row.claim = wants && taken.insert(at);
     }
 }
 
@@ -229,17 +265,5 @@ mod tests {
                 assert_eq!(bounded.starts_with(&needle), key.starts_with(&needle), "{bounded:?} {needle:?}");
             }
         }
-    }
-
-    #[test]
-    fn spellings_of_a_phone_number_meet() {
-        let same = ["tel:+1-201-555-0123", "+1 (201) 555.0123", "+12015550123"];
-        for spelling in same {
-            assert_eq!(canonical(ContactKind::Phone, spelling), "+12015550123");
-        }
-        for other in ["ext. 12", "tel:7042;phone-context=example.com", "", "tel:", "+"] {
-            assert_eq!(canonical(ContactKind::Phone, other), other);
-        }
-        assert_eq!(canonical(ContactKind::Email, "a-b@example.com"), "a-b@example.com");
     }
 }

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::contact::Claims;
 use crate::id::{ClientId, ResourceId, TenantId};
 use crate::scim::key::Key;
 use crate::scim::registry::ResourceType;
-use crate::scim::schema::Uniqueness;
+use crate::scim::schema::{ContactKind, Uniqueness};
 use crate::store::Store;
 use crate::store::batch::{Batch, Step};
 use crate::store::driver::{Row, Statement, Value};
 use crate::store::error::StoreError;
-use crate::store::layout::Place;
+use crate::store::layout::{Place, contact_number};
 
 /// How many resources, or rows of the change log, one batch removes with a tenant.
 const ROWS_A_BATCH: i64 = 500;
@@ -184,7 +185,8 @@ impl Store {
         }
     }
 
-    /// Sets a tenant's policies, and which attributes are unique beside those that the schema makes so.
+    /// Sets a tenant's policies, which attributes are unique beside those that the schema makes so, and which contacts
+    /// claim their value.
     ///
     /// # Errors
     /// [`StoreError::Unique`] with the path if the tenant already holds the same value twice; nothing is changed then.
@@ -193,6 +195,7 @@ impl Store {
         tenant: TenantId,
         policies: &str,
         paths: &[UniquePath<'_>],
+        claims: Claims,
     ) -> Result<(), StoreError> {
         let mut batch = Batch::default();
         let sql = "UPDATE tenant SET policies = $2 WHERE tenant = $1";
@@ -209,7 +212,47 @@ impl Store {
             let sql = "UPDATE fact SET uniq = $3 WHERE tenant = $1 AND path = $2 AND uniq <> $3 AND key > ''";
             batch.push(Step::new(sql, vec![tenant.0.into(), number.into(), unique.into()]).unique(path));
         }
+        self.claim(tenant, claims, &mut batch);
         self.driver().write(batch).await.map(drop)
+    }
+
+    /// Takes the claims that the policy does not give, and gives those that it does.
+    fn claim(&self, tenant: TenantId, claims: Claims, batch: &mut Batch) {
+        let same = "tenant = $1 AND o.resource = contact.resource AND o.kind = contact.kind \
+                    AND o.canonical = contact.canonical";
+        let verified = "contact.verified_at IS NOT NULL";
+        let mut params = vec![tenant.0.into()];
+        let wants = match claims {
+            Claims::None => "1 = 0".to_owned(),
+            Claims::All => "1 = 1".to_owned(),
+            Claims::Verified => verified.to_owned(),
+            Claims::PrimaryOrVerified => {
+                format!(
+                    "({verified} OR EXISTS (SELECT 1 FROM contact o WHERE o.{same} AND o.is_primary = 1))"
+                )
+            }
+            Claims::Login => {
+                params.push(self.layout().login_ids().into());
+                "EXISTS (SELECT 1 FROM fact f WHERE f.tenant = $1 AND f.path = $2 \
+                 AND f.resource = contact.resource AND f.key = contact.canonical)"
+                    .to_owned()
+            }
+        };
+        let wants = format!(
+            "contact.value IS NOT NULL AND contact.canonical > '' AND {wants} \
+             AND NOT EXISTS (SELECT 1 FROM contact o WHERE o.{same} AND o.ordinal < contact.ordinal)"
+        );
+        let take = format!("UPDATE contact SET claim = 0 WHERE tenant = $1 AND claim = 1 AND NOT ({wants})");
+        batch.push(Step::new(take, params.clone()));
+        for kind in ContactKind::ALL {
+            let mut params = params.clone();
+            params.push(contact_number(kind).into());
+            let kind_is = format!("kind = ${}", params.len());
+            let give = format!(
+                "UPDATE contact SET claim = 1 WHERE tenant = $1 AND {kind_is} AND claim = 0 AND {wants}"
+            );
+            batch.push(Step::new(give, params).unique(kind.attribute()));
+        }
     }
 
     /// Stores a token.

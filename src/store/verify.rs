@@ -1,8 +1,7 @@
 //! Verifying: whether the rows beside the documents say what the documents say, and mending them where they do not.
 //!
 //! Invariant: the document is right. What is called wrong was read between two reads of one version, so that a write in
-//! between is no disagreement; what is mended is guarded by that version. A mended contact keeps its id and its
-//! verification.
+//! between is no disagreement; what is mended is guarded by that version.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use crate::store::error::StoreError;
 use crate::store::layout::{contact_kind, contact_number};
 use crate::store::record::Record;
 use crate::store::rows::{ContactRow, FactRow, SideRows};
-use crate::store::write::{COUNTER_SLOTS, Mutation, What, Write};
+use crate::store::write::{COUNTER_SLOTS, Mutation, Unique, What, Write};
 
 /// How often a resource that others keep changing is looked at again.
 const ATTEMPTS: usize = 32;
@@ -91,8 +90,8 @@ struct Found {
 }
 
 impl Store {
-    /// Looks at the first resources of a type whose `pk` is greater than `after`. `also_unique` are the paths that a
-    /// policy makes unique.
+    /// Looks at the first resources of a type whose `pk` is greater than `after`. `also_unique` is what a policy
+    /// makes unique.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
@@ -102,7 +101,7 @@ impl Store {
         kind: &Arc<ResourceType>,
         after: i64,
         limit: u32,
-        also_unique: &[&str],
+        also_unique: Unique<'_>,
     ) -> Result<Checked, StoreError> {
         let sql = "SELECT r.pk FROM resource r WHERE r.tenant = $1 AND r.kind = $2 AND r.pk > $3 \
                    ORDER BY r.pk LIMIT $4";
@@ -133,7 +132,7 @@ impl Store {
         tenant: TenantId,
         kind: &Arc<ResourceType>,
         pk: i64,
-        also_unique: &[&str],
+        also_unique: Unique<'_>,
     ) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             let Some((found, _)) = self.settled(tenant, kind, pk, also_unique).await? else { return Ok(()) };
@@ -150,7 +149,7 @@ impl Store {
         tenant: TenantId,
         kind: &Arc<ResourceType>,
         found: &Found,
-        also_unique: &[&str],
+        also_unique: Unique<'_>,
     ) -> Result<Batch, StoreError> {
         let Found { record, rows, surplus } = found;
         let right = SideRows::of(self.layout(), kind, &resource_of(record)?, also_unique)?;
@@ -180,7 +179,7 @@ impl Store {
         tenant: TenantId,
         kind: &Arc<ResourceType>,
         pk: i64,
-        also_unique: &[&str],
+        also_unique: Unique<'_>,
     ) -> Result<Option<(Found, Vec<String>)>, StoreError> {
         for _ in 0..ATTEMPTS {
             let Some(found) = self.found(tenant, kind, &[pk]).await?.pop() else { return Ok(None) };
@@ -201,7 +200,7 @@ impl Store {
         &self,
         kind: &Arc<ResourceType>,
         found: &Found,
-        also_unique: &[&str],
+        also_unique: Unique<'_>,
     ) -> Result<Vec<String>, StoreError> {
         let Ok(resource) = resource_of(&found.record) else {
             return Ok(vec!["the document is no JSON object".to_owned()]);
@@ -243,7 +242,8 @@ impl Store {
             facts.entry(pk).or_default().insert(key, fact);
         }
         let sql = "SELECT c.resource, c.kind, c.ordinal, c.key, c.long, c.canonical, c.value, c.type, c.type_key, \
-                   c.display, c.display_key, c.is_primary FROM contact c \
+                   c.display, c.display_key, c.is_primary, c.id, c.long_canonical, c.created, c.verified_at, \
+                   c.verified_by, c.claim FROM contact c \
                    WHERE c.tenant = $1 AND c.resource IN ({ids}) ORDER BY c.kind, c.ordinal, c.verified_at IS NULL, c.id";
         let mut contacts: HashMap<i64, Vec<ContactRow>> = HashMap::new();
         for mut row in self.by_ids(sql, of_tenant(), ids()).await? {
@@ -353,6 +353,12 @@ fn read_contact(row: &mut Row) -> Result<ContactRow, StoreError> {
         display: row.maybe_text()?,
         display_key: row.maybe_text()?,
         primary: row.int()? != 0,
+        id: row.text()?,
+        long_canonical: row.maybe_text()?,
+        created: row.maybe_text()?,
+        verified_at: row.maybe_text()?,
+        verified_by: row.maybe_text()?,
+        claim: row.int()? != 0,
     })
 }
 

@@ -1,14 +1,12 @@
 //! Creating, changing and deleting resources: each is one batch, computed from what was read.
 //!
 //! Invariant: document, facts, contacts, memberships, counters and the change log move together. An update writes
-//! only what differs; a contact that is still there keeps its row, and with it its id and its verification.
+//! only what differs; a contact that is still there keeps its row.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use uuid::Uuid;
-
+use crate::contact::Claims;
 use crate::id::{ResourceId, TenantId};
 use crate::scim::key::Key;
 use crate::scim::registry::ResourceType;
@@ -21,6 +19,7 @@ use crate::store::layout::{Layout, contact_number};
 use crate::store::record::Record;
 use crate::store::rows::{ContactRow, FactKey, FactRow, SideRows};
 use crate::store::{Store, statements};
+use chrono::{DateTime, Utc};
 
 /// The slots that a counter is spread over.
 pub(super) const COUNTER_SLOTS: i64 = 8;
@@ -64,8 +63,17 @@ pub struct Mutation<'a> {
     pub who: &'a str,
     /// What is done, for the change log.
     pub what: What,
-    /// Attribute paths that a policy makes unique, beside those that the schema does.
-    pub also_unique: &'a [&'a str],
+    /// What a policy makes unique, beside what the schema does.
+    pub also_unique: Unique<'a>,
+}
+
+/// What a tenant's policies make unique.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unique<'a> {
+    /// The paths of attributes.
+    pub paths: &'a [&'a str],
+    /// Which addresses and numbers.
+    pub claims: Claims,
 }
 
 /// What becomes of a group's members.
@@ -357,11 +365,10 @@ impl Write<'_> {
 
     pub(super) fn insert_contact(&self, row: &ContactRow) -> Step {
         let sql = "INSERT INTO contact (tenant, kind, key, resource, ordinal, long, value, canonical, type, \
-                   type_key, display, display_key, is_primary, id) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-        let mut params = self.contact_params(row);
-        params.push(Uuid::now_v7().hyphenated().to_string().into());
-        Step::new(sql, params)
+                   type_key, display, display_key, is_primary, id, long_canonical, created, verified_at, \
+                   verified_by, claim) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+        claiming(Step::new(sql, self.contact_params(row)), row)
     }
 
     fn contact_params(&self, row: &ContactRow) -> Vec<Value> {
@@ -379,6 +386,12 @@ impl Write<'_> {
             row.display.as_deref().into(),
             row.display_key.as_deref().into(),
             row.primary.into(),
+            row.id.as_str().into(),
+            row.long_canonical.as_deref().into(),
+            row.created.as_deref().into(),
+            row.verified_at.as_deref().into(),
+            row.verified_by.as_deref().into(),
+            row.claim.into(),
         ]
     }
 
@@ -404,7 +417,10 @@ impl Write<'_> {
             })
             .collect();
         by_text.into_values().flatten().for_each(|gone| batch.push(self.delete_contact(gone)));
-        for (row, earlier) in stay.into_iter().chain(moved) {
+        let mut all: Vec<_> = stay.into_iter().chain(moved).collect();
+        // Between rows of one value a claim moves only after it was given up.
+        all.sort_by_key(|(row, _)| row.claim);
+        for (row, earlier) in all {
             match earlier {
                 Some(earlier) if earlier == row => {}
                 Some(earlier) => batch.push(self.replace_contact(earlier, row)),
@@ -427,11 +443,12 @@ impl Write<'_> {
 
     pub(super) fn replace_contact(&self, earlier: &ContactRow, row: &ContactRow) -> Step {
         let sql = "UPDATE contact SET key = $3, ordinal = $5, long = $6, value = $7, canonical = $8, type = $9, \
-                   type_key = $10, display = $11, display_key = $12, is_primary = $13 \
-                   WHERE tenant = $1 AND kind = $2 AND key = $14 AND resource = $4 AND ordinal = $15";
+                   type_key = $10, display = $11, display_key = $12, is_primary = $13, id = $14, \
+                   long_canonical = $15, created = $16, verified_at = $17, verified_by = $18, claim = $19 \
+                   WHERE tenant = $1 AND kind = $2 AND key = $20 AND resource = $4 AND ordinal = $21";
         let mut params = self.contact_params(row);
         params.extend([earlier.key.as_str().into(), earlier.ordinal.into()]);
-        Step::new(sql, params).or_corrupt("a contact row is missing")
+        claiming(Step::new(sql, params).or_corrupt("a contact row is missing"), row)
     }
 
     pub(super) fn insert_member(&self, member: &str) -> Step {
@@ -472,6 +489,11 @@ impl Write<'_> {
     }
 }
 
+/// Names the attribute that is taken where the row's claim is refused.
+fn claiming(step: Step, row: &ContactRow) -> Step {
+    if row.claim { step.unique(row.kind.attribute()) } else { step }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -504,7 +526,15 @@ mod tests {
         let store = Store::open(&url, &registry).await.unwrap();
         let (kind, id) = (registry.type_named("User").unwrap(), ResourceId::generate());
         let (tenant, now) = (TenantId::DEFAULT, DateTime::UNIX_EPOCH);
-        let mutation = Mutation { tenant, kind, id: &id, now, who: "", what: What::Patch, also_unique: &[] };
+        let mutation = Mutation {
+            tenant,
+            kind,
+            id: &id,
+            now,
+            who: "",
+            what: What::Patch,
+            also_unique: Unique::default(),
+        };
         let user = |email: &str| {
             let body =
                 json!({"userName": email, "emails": [{"value": email, "type": "work"}, {"value": "same"}]});

@@ -38,7 +38,7 @@ fn a_discovery_document_shows_only_what_its_schema_declares_and_says_where_it_is
     for path in ["/ResourceTypes", "/Schemas"] {
         documents.extend(open(&app, path)["Resources"].as_array().unwrap().clone());
     }
-    assert_eq!(documents.len(), 1 + 2 + 6);
+    assert_eq!(documents.len(), 1 + 2 + 7);
     for document in documents {
         let urn = document["schemas"][0].as_str().unwrap();
         let kind = urn.rsplit(':').next().unwrap();

@@ -15,5 +15,6 @@ mod access;
 mod admin;
 mod bodies;
 mod discovery;
+mod identifiers;
 mod resources;
 mod wire;

@@ -7,10 +7,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{JoinHandle, spawn};
 
 use chrono::{DateTime, TimeZone as _, Utc};
+use muster::contact::Claims;
 use muster::id::{ResourceId, TenantId};
 use muster::scim::registry::{Registry, ResourceType};
 use muster::scim::resource::Resource;
-use muster::store::{DatabaseUrl, MemberEdit, Mutation, Record, Store, StoreError, What};
+use muster::store::{DatabaseUrl, MemberEdit, Mutation, Record, Store, StoreError, Unique, What};
 use serde_json::{Map, Value};
 
 use crate::cluster::{self, Cluster};
@@ -137,7 +138,8 @@ impl Directory {
             now: time(0),
             who: "test",
             what,
-            also_unique: &[],
+            // Random people share their addresses.
+            also_unique: Unique { claims: Claims::None, ..Unique::default() },
         }
     }
 

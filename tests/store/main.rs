@@ -9,6 +9,7 @@
 #[macro_use]
 mod harness;
 mod cluster;
+mod contacts;
 mod faults;
 mod laws;
 mod members;

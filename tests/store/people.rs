@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use chrono::DateTime;
+use muster::contact;
 use muster::scim::registry::{Registry, ResourceType};
+use muster::scim::resource::Resource;
 use muster::scim::schema::{Attribute, Kept, Returned, Type, Uniqueness};
 use muster::scim::urn;
 use serde_json::{Map, Value, json};
@@ -169,7 +172,7 @@ pub(crate) fn document(random: &mut Random, kind: &ResourceType, index: usize) -
             body.insert(attribute.name.clone(), value(random, attribute, index));
         }
     }
-    for extension in &kind.extensions {
+    for extension in kind.extensions.iter().filter(|extension| &*extension.schema.id != urn::IDENTIFIERS) {
         let mut container = Map::new();
         for attribute in &extension.schema.attributes {
             if random.percent(40) {
@@ -180,5 +183,27 @@ pub(crate) fn document(random: &mut Random, kind: &ResourceType, index: usize) -
             body.insert(extension.schema.id.to_string(), Value::Object(container));
         }
     }
-    body
+    known(random, kind, body)
+}
+
+/// The document with what the server knows of its addresses and numbers, some of which are verified.
+fn known(random: &mut Random, kind: &ResourceType, body: Map<String, Value>) -> Map<String, Value> {
+    if kind.extension(urn::IDENTIFIERS).is_none() {
+        return body;
+    }
+    let now = DateTime::UNIX_EPOCH;
+    let settle = |resource, policy| contact::settle(kind, "u", resource, policy, now).unwrap();
+    let mut body = settle(Resource::stored(body, None), contact::Policy::default()).into_body();
+    for name in ["emails", "phoneNumbers"] {
+        let entries = body.get_mut(urn::IDENTIFIERS).and_then(|container| container.get_mut(name));
+        for entry in entries.and_then(Value::as_array_mut).into_iter().flatten() {
+            if random.percent(40) {
+                entry["verified"] = json!(true);
+                entry["verificationSource"] = json!(*random.pick(&["otp", "admin", "Other"]));
+                entry["verifiedAt"] =
+                    json!(*random.pick(&["2020-01-01T00:00:00Z", "2021-05-05T10:00:00.5Z"]));
+            }
+        }
+    }
+    settle(Resource::stored(body, None), contact::Policy::default()).into_body()
 }

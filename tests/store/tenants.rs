@@ -1,5 +1,6 @@
 //! Tenants, policies and tokens.
 
+use muster::contact::Claims;
 use muster::id::ResourceId;
 use muster::id::{ClientId, TenantId};
 use muster::store::{NewToken, StoreError, UniquePath, What};
@@ -21,7 +22,7 @@ fn token(hash: &[u8]) -> NewToken<'_> {
 async fn group(directory: &Directory, name: &str, unique: bool) -> Result<(), StoreError> {
     let id = ResourceId::generate();
     let mut mutation = directory.mutation("Group", &id, What::Create);
-    mutation.also_unique = if unique { &["displayName"] } else { &[] };
+    mutation.also_unique.paths = if unique { &["displayName"] } else { &[] };
     directory.store.create(&mutation, &resource(json!({"displayName": name})), &[]).await.map(drop)
 }
 
@@ -63,11 +64,11 @@ store_test! {
 
     async fn policies_are_kept_and_come_with_the_token(db: Database) {
         let directory = db.open().await;
-        directory.store.set_policies(TENANT, "check-formats=true", &[]).await.unwrap();
+        directory.store.set_policies(TENANT, "check-formats=true", &[], Claims::Verified).await.unwrap();
         directory.store.insert_token(TENANT, &token(b"h"), time(1)).await.unwrap();
         let owner = directory.store.find_token(TENANT, b"h").await.unwrap().unwrap();
         assert_eq!((owner.tenant_name.as_str(), owner.policies.as_str()), ("default", "check-formats=true"));
-        let nobody = directory.store.set_policies(TenantId(99), "", &[]).await;
+        let nobody = directory.store.set_policies(TenantId(99), "", &[], Claims::Verified).await;
         assert_eq!(nobody, Err(StoreError::Conflict));
     }
 
@@ -76,11 +77,11 @@ store_test! {
         let kind = directory.kind("Group");
         let paths = |unique| [UniquePath { kind, path: "displayName", unique }];
         group(&directory, "Staff", false).await.unwrap();
-        directory.store.set_policies(TENANT, "on", &paths(true)).await.unwrap();
+        directory.store.set_policies(TENANT, "on", &paths(true), Claims::Verified).await.unwrap();
         assert_eq!(group(&directory, "staff", true).await, Err(StoreError::Unique { path: "displayName".into() }));
-        directory.store.set_policies(TENANT, "off", &paths(false)).await.unwrap();
+        directory.store.set_policies(TENANT, "off", &paths(false), Claims::Verified).await.unwrap();
         group(&directory, "staff", false).await.unwrap();
-        let refused = directory.store.set_policies(TENANT, "on", &paths(true)).await;
+        let refused = directory.store.set_policies(TENANT, "on", &paths(true), Claims::Verified).await;
         assert_eq!(refused, Err(StoreError::Unique { path: "displayName".into() }));
         assert_eq!(directory.store.find_tenant("default").await.unwrap().unwrap().policies, "off");
     }
@@ -89,10 +90,10 @@ store_test! {
         let directory = db.open().await;
         let kind = directory.kind("User");
         directory.user(json!({"userName": "jane"})).await;
-        directory.store.set_policies(TENANT, "", &[UniquePath { kind, path: "userName", unique: false }]).await.unwrap();
+        directory.store.set_policies(TENANT, "", &[UniquePath { kind, path: "userName", unique: false }], Claims::Verified).await.unwrap();
         let taken = directory.create("User", json!({"userName": "jane"}), &[]).await;
         assert_eq!(taken, Err(StoreError::Unique { path: "userName".into() }));
-        let nowhere = directory.store.set_policies(TENANT, "", &[UniquePath { kind, path: "id", unique: true }]).await;
+        let nowhere = directory.store.set_policies(TENANT, "", &[UniquePath { kind, path: "id", unique: true }], Claims::Verified).await;
         assert!(matches!(nowhere, Err(StoreError::Internal(_))));
     }
 

@@ -165,7 +165,7 @@ impl Parser<'_> {
             return Err(ScimError::mutability("the base schema cannot be removed"));
         }
         if let Some(path) = target.path() {
-            check_writable(path)?;
+            self.check_writable(path)?;
         }
         self.push(Action::Remove, target);
         Ok(())
@@ -176,11 +176,11 @@ impl Parser<'_> {
             Target::Core => self.attributes(verb, value),
             Target::Extension(id) => self.container(verb, &id, value),
             Target::Attribute(path) => {
-                check_writable(&path)?;
+                self.check_writable(&path)?;
                 self.attribute(verb, path, value)
             }
             Target::Values { path, filter } => {
-                check_writable(&path)?;
+                self.check_writable(&path)?;
                 let action = self.action(verb, &path, Scope::OneValue, value)?;
                 self.push(action, Target::Values { path, filter });
                 Ok(())
@@ -280,6 +280,19 @@ impl Parser<'_> {
         admit::admit_elements(leaf, std::slice::from_ref(value), self.rules)
     }
 
+    fn check_writable(&self, path: &Path) -> Result<(), ScimError> {
+        let read_only = |a: &Attribute| a.mutability == Mutability::ReadOnly;
+        let is_allowed = self.rules.may_verify && is_verification(path);
+        if (read_only(&path.attribute) || read_only(path.leaf())) && !is_allowed {
+            return Err(ScimError::mutability(format!("{path} is read-only")));
+        }
+        if path.attribute.kept == Kept::Members && path.sub.is_some() {
+            let detail = format!("{path} is immutable; remove the member and add another");
+            return Err(ScimError::mutability(detail));
+        }
+        Ok(())
+    }
+
     fn push(&mut self, action: Action, target: Target) {
         self.out.push(Operation { index: self.index, action, target, described: self.described.take() });
     }
@@ -318,15 +331,10 @@ fn op_name(op: Option<&Value>) -> Result<Option<Verb>, ScimError> {
     }
 }
 
-fn check_writable(path: &Path) -> Result<(), ScimError> {
-    let read_only = |a: &Attribute| a.mutability == Mutability::ReadOnly;
-    if read_only(&path.attribute) || read_only(path.leaf()) {
-        return Err(ScimError::mutability(format!("{path} is read-only")));
-    }
-    if path.attribute.kept == Kept::Members && path.sub.is_some() {
-        return Err(ScimError::mutability(format!("{path} is immutable; remove the member and add another")));
-    }
-    Ok(())
+/// Whether it is what the identifiers extension says of the verification of addresses or numbers.
+fn is_verification(path: &Path) -> bool {
+    let extends = path.attribute.extension.as_deref() == Some(urn::IDENTIFIERS);
+    extends && path.sub.as_ref().is_some_and(|sub| sub.name == "verified")
 }
 
 fn unknown(name: &str, kind: &ResourceType) -> ScimError {
