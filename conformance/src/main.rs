@@ -4,7 +4,9 @@
 //! failed; 2 that the examination could not be carried out.
 
 use clap::{Parser, Subcommand, ValueEnum};
-use muster_conformance::{Flow, FlowReport, RunReport, Subject, bundled, from_path, replay, tidy};
+use muster_conformance::{
+    Check, Flow, FlowReport, RunReport, Subject, base_url, bundled, from_path, replay, tidy,
+};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +14,7 @@ use std::process::ExitCode;
 const HELP_AFTER: &str = "\
 Example:
   muster-examiner flows --base https://scim.example.com/scim/v2 --token \"$TOKEN\"
+  muster-examiner check https://scim.example.com/scim/v2 --token \"$TOKEN\"
 
 Exit codes: 0 everything passed, 1 something failed, 2 the examination could not be carried out.";
 
@@ -31,6 +34,7 @@ enum Command {
     /// groups: some flows count all of them. What a flow creates is deleted after it.
     #[command(after_help = HELP_AFTER)]
     Flows(Flows),
+    Check(Check),
 }
 
 #[derive(clap::Args)]
@@ -59,16 +63,11 @@ enum Format {
     Json,
 }
 
-fn base_url(text: &str) -> Result<String, String> {
-    let web = text.starts_with("http://") || text.starts_with("https://");
-    if web && !text.contains(['?', '#']) {
-        return Ok(text.to_owned());
-    }
-    Err("give an http:// or https:// URL without query, such as https://scim.example.com/scim/v2".to_owned())
-}
-
 fn main() -> ExitCode {
-    let Command::Flows(options) = Cli::parse().command;
+    let options = match Cli::parse().command {
+        Command::Check(check) => return check.run(),
+        Command::Flows(options) => options,
+    };
     match run(&options) {
         Ok(report) if report.passed() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),

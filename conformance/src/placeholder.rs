@@ -4,6 +4,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The name that stands for the token of the examined server.
@@ -60,15 +61,17 @@ pub(crate) fn texts(value: &Value) -> Vec<&str> {
 }
 
 /// The values captured so far, the token among them.
-pub(crate) struct Captured(BTreeMap<String, String>);
+///
+/// A name may be followed by a pointer: `{{user/emails/0}}` is a part of what was captured as `user`.
+pub(crate) struct Captured(BTreeMap<String, Value>);
 
 impl Captured {
     pub(crate) fn new(token: &str) -> Self {
-        Self(BTreeMap::from([(TOKEN.to_owned(), token.to_owned())]))
+        Self(BTreeMap::from([(TOKEN.to_owned(), token.into())]))
     }
 
-    pub(crate) fn insert(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.to_owned());
+    pub(crate) fn insert(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.insert(name.to_owned(), value.into());
     }
 
     /// Fills a header value or a text inside a body.
@@ -81,10 +84,14 @@ impl Captured {
         self.fill_with(path, encoded)
     }
 
-    /// Fills every text inside a JSON value.
+    /// Fills every text inside a JSON value; a text that is one placeholder becomes what was captured, of
+    /// whatever type it is.
     pub(crate) fn fill_json(&self, value: &Value) -> Result<Value, String> {
         Ok(match value {
-            Value::String(text) => Value::String(self.fill(text)?),
+            Value::String(text) => match only_a_name(text) {
+                Some(name) => self.value(name)?.clone(),
+                None => Value::String(self.fill(text)?),
+            },
             Value::Array(items) => {
                 Value::Array(items.iter().map(|item| self.fill_json(item)).collect::<Result<_, _>>()?)
             }
@@ -102,18 +109,31 @@ impl Captured {
         for piece in pieces(text)? {
             match piece {
                 Piece::Text(text) => filled.push_str(text),
-                Piece::Name(name) => filled.push_str(&dress(self.value(name)?)),
+                Piece::Name(name) => filled.push_str(&dress(&as_text(self.value(name)?))),
             }
         }
         Ok(filled)
     }
 
-    fn value(&self, name: &str) -> Result<&str, String> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .ok_or_else(|| format!("nothing was captured as `{name}`; capture it in an earlier step"))
+    /// What was captured under a name, or the part of it that a pointer behind the name leads to.
+    pub(crate) fn value(&self, name: &str) -> Result<&Value, String> {
+        let (whole, pointer) = name.split_at(name.find('/').unwrap_or(name.len()));
+        let captured = self
+            .0
+            .get(whole)
+            .ok_or_else(|| format!("nothing was captured as `{whole}`; capture it in an earlier step"))?;
+        captured.pointer(pointer).ok_or_else(|| format!("what was captured as `{whole}` has no {pointer}"))
     }
+}
+
+/// The name, if the text is one placeholder and nothing else.
+fn only_a_name(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("{{")?.strip_suffix("}}")?;
+    (!name.contains(['{', '}'])).then_some(name)
+}
+
+fn as_text(value: &Value) -> Cow<'_, str> {
+    value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
 }
 
 #[cfg(test)]
@@ -155,6 +175,17 @@ mod tests {
     fn refuses_an_unknown_or_unclosed_placeholder() {
         assert!(captured().fill("{{group.id}}").unwrap_err().contains("`group.id`"));
         assert!(captured().fill("{{user.id").unwrap_err().contains("close the placeholder"));
+    }
+
+    #[test]
+    fn a_part_of_what_was_captured_keeps_its_type() {
+        let mut captured = captured();
+        captured.insert("list", json!({"total": 2, "ids": ["a", "b"]}));
+        let body =
+            json!({"n": "{{list/total}}", "ids": "{{list/ids}}", "text": "{{list/total}} of {{list/ids/1}}"});
+        let filled = json!({"n": 2, "ids": ["a", "b"], "text": "2 of b"});
+        assert_eq!(captured.fill_json(&body).unwrap(), filled);
+        assert!(captured.fill("{{list/nothing}}").unwrap_err().contains("`list` has no /nothing"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) fn created_url(subject: &Subject, path: &str, id: &str) -> String {
     subject.url(&format!("/{collection}/{}", encoded(id)))
 }
 
-fn delete(client: &Client, subject: &Subject, url: &str) -> Result<(), String> {
+pub(crate) fn delete(client: &Client, subject: &Subject, url: &str) -> Result<(), String> {
     let outgoing = Outgoing {
         method: "DELETE".to_owned(),
         url: url.to_owned(),

@@ -61,6 +61,20 @@ pub enum Unmet {
         /// What is there.
         got: Option<Value>,
     },
+    /// The request was to be refused, and was not, or otherwise.
+    Refusal {
+        /// The allowed refusals, and statuses.
+        expected: Vec<String>,
+        /// The status, and the scimType with it.
+        got: (u16, Option<String>),
+    },
+    /// A check of a scenario does not hold.
+    Check {
+        /// The check.
+        check: String,
+        /// What is there.
+        got: Value,
+    },
     /// The step could not be sent, or got no answer.
     NoAnswer {
         /// Why.
@@ -90,6 +104,14 @@ impl fmt::Display for Unmet {
             Self::Capture { name, pointer, got } => {
                 write!(out, "{pointer} to be a non-empty string, kept as {name}{}", but(got.as_ref()))
             }
+            Self::Refusal { expected, got: (status, None) } => {
+                write!(out, "status {}, not {status}", expected.join(" or "))
+            }
+            Self::Refusal { expected, got: (status, Some(kind)) } => {
+                write!(out, "status {}, not {status} with scimType {kind}", expected.join(" or "))
+            }
+            Self::Check { check, got: Value::Null } => write!(out, "{check}; there is nothing"),
+            Self::Check { check, got } => write!(out, "{check}, not {got}"),
             Self::NoAnswer { reason } => write!(out, "an answer; {reason}"),
         }
     }

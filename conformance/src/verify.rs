@@ -56,12 +56,25 @@ impl<'a> Judged<'a> {
         self.at(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
-    /// What is at a pointer.
-    pub(crate) fn at(&self, pointer: &str) -> Option<&Value> {
+    /// The whole body, where it is JSON.
+    pub(crate) fn json(&self) -> Option<&Value> {
         match &self.body {
-            Body::Json(body) => body.pointer(pointer),
+            Body::Json(body) => Some(body),
             Body::None | Body::Other(_) => None,
         }
+    }
+
+    /// Why a body that could have been JSON is none.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match &self.body {
+            Body::Other(reason) => Some(reason),
+            Body::None | Body::Json(_) => None,
+        }
+    }
+
+    /// What is at a pointer.
+    pub(crate) fn at(&self, pointer: &str) -> Option<&Value> {
+        self.json().and_then(|body| body.pointer(pointer))
     }
 
     /// The body, for a report: the JSON, or else the text.

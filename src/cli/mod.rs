@@ -68,6 +68,7 @@ enum Command {
     Reindex(verify::Reindex),
     /// Show how a filter is understood and how it will run
     Explain(explain::Explain),
+    Check(muster_conformance::Check),
 }
 
 /// Which database a command works on.
@@ -176,7 +177,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let system = actix_web::rt::System::new();
     match system.block_on(dispatch(cli.command)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(refused) => {
             // Where stderr is closed there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "muster: {refused}");
@@ -185,7 +186,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn dispatch(command: Command) -> Result<(), Refused> {
+async fn dispatch(command: Command) -> Result<ExitCode, Refused> {
     match command {
         Command::Serve(serve) => serve.run(clock()).await,
         Command::Tenant(command) => command.run(clock()).await,
@@ -196,7 +197,10 @@ async fn dispatch(command: Command) -> Result<(), Refused> {
         Command::Verify(verify) => verify.run(clock()).await,
         Command::Reindex(reindex) => reindex.run(clock()).await,
         Command::Explain(explain) => explain.run().await,
-    }
+        // It is a client of some server, and has exit codes of its own.
+        Command::Check(check) => return Ok(check.run()),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one read of the clock in a command")]

@@ -61,8 +61,14 @@ impl App {
     /// A server with these settings and schemas.
     pub(crate) fn with(settings: Settings, registry: Registry) -> Self {
         let directory = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("muster.db").display());
+        Self::on(&url, directory, settings, registry)
+    }
+
+    /// A server on the database with this URL, which may be in that directory.
+    pub(crate) fn on(url: &str, directory: TempDir, settings: Settings, registry: Registry) -> Self {
         let registry = Arc::new(registry);
-        let url = format!("sqlite:{}", directory.path().join("muster.db").display()).parse().unwrap();
+        let url = url.parse().unwrap();
         let (ready, started) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = Arc::clone(&registry);
