@@ -116,7 +116,54 @@ async fn fill(directory: &Directory, random: &mut Random) -> BTreeMap<String, Ve
             ids.entry(name.to_owned()).or_default().push(record.id.to_string());
         }
     }
+    nest(directory, random, &ids["Group"]).await;
     ids
+}
+
+/// Puts groups into groups that are older or younger, so that some contain each other and one contains itself.
+async fn nest(directory: &Directory, random: &mut Random, groups: &[String]) {
+    for (index, id) in groups.iter().enumerate().filter(|(index, _)| index % 3 == 0) {
+        let record = directory.get("Group", id).await.unwrap();
+        let mut edit = muster::store::MemberEdit::default();
+        edit.add.push(if index == 0 { id.clone() } else { random.pick(groups).clone() });
+        let (old, mut mutation) =
+            (harness::stored(&record), directory.mutation("Group", &record.id, What::Patch));
+        mutation.now = harness::time(31);
+        directory.store.update(&mutation, &record, &old, &old, &edit).await.unwrap();
+    }
+}
+
+/// The groups that each resource is in, by a walk of its own: in the order of creation, with what is direct.
+async fn memberships(
+    directory: &Directory,
+    groups: &[String],
+) -> HashMap<String, Vec<(String, Value, bool)>> {
+    let mut found: HashMap<String, BTreeMap<usize, (String, Value, bool)>> = HashMap::new();
+    let mut members = HashMap::new();
+    for id in groups {
+        let pk = directory.get("Group", id).await.unwrap().pk;
+        let direct = directory.store.members(TENANT, &[pk]).await.unwrap();
+        members.insert(id, direct.into_iter().map(|(_, member)| member.id).collect::<Vec<_>>());
+    }
+    for (order, group) in groups.iter().enumerate() {
+        let name = directory.store.lookup(TENANT, &[group]).await.unwrap()[0].display.clone();
+        let mut open = vec![group];
+        let mut seen: Vec<&String> = Vec::new();
+        while let Some(inside) = open.pop() {
+            for member in &members[inside] {
+                let is_direct = members[group].contains(member);
+                found
+                    .entry(member.clone())
+                    .or_default()
+                    .insert(order, (group.clone(), json!(name), is_direct));
+                if let Some((known, _)) = members.get_key_value(member).filter(|(id, _)| !seen.contains(id)) {
+                    seen.push(known);
+                    open.push(known);
+                }
+            }
+        }
+    }
+    found.into_iter().map(|(id, groups)| (id, groups.into_values().collect())).collect()
 }
 
 /// Reads a type back and puts its resources together as clients see them.
@@ -124,8 +171,13 @@ async fn remember(directory: &Directory, name: &str, ids: &BTreeMap<String, Vec<
     let kind = Arc::clone(directory.kind(name));
     let mut resources = Vec::new();
     let mut keys: HashMap<String, Vec<Key>> = HashMap::new();
+    let memberships = memberships(directory, &ids["Group"]).await;
     for id in &ids[name] {
-        let (record, groups) = directory.store.get(TENANT, &kind, id, true).await.unwrap().unwrap();
+        let (record, shown) = directory.store.get(TENANT, &kind, id, true).await.unwrap().unwrap();
+        let groups = memberships.get(id).cloned().unwrap_or_default();
+        let shown: Vec<_> =
+            shown.into_iter().map(|group| (group.id, json!(group.display), group.is_direct)).collect();
+        assert_eq!(shown, groups);
         let mut body: Map<String, Value> = serde_json::from_str(&record.document).unwrap();
         body.insert("id".into(), json!(id));
         body.insert(
@@ -156,11 +208,11 @@ async fn remember(directory: &Directory, name: &str, ids: &BTreeMap<String, Vec<
             body.insert(attribute.name.clone(), Value::Array(elements));
         } else if let Some(attribute) = kind.groups() {
             for group in groups {
-                let mut element = Map::from_iter([("value".to_owned(), json!(group.id))]);
-                element.insert("$ref".into(), location("Group", &group.id));
-                element.insert("type".into(), json!("direct"));
-                element.extend(group.display.map(|display| ("display".to_owned(), json!(display))));
-                elements.push(Value::Object(element));
+                let (group, display, is_direct) = group;
+                let mut element = json!({"value": group, "display": display});
+                element["$ref"] = location("Group", &group);
+                element["type"] = json!(if is_direct { "direct" } else { "indirect" });
+                elements.push(element);
             }
             body.insert(attribute.name.clone(), Value::Array(elements));
         }

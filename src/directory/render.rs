@@ -53,7 +53,7 @@ impl<'a> Link<'a> {
             value: &group.id,
             location: Some(location),
             display: group.display.as_deref(),
-            kind: Some("direct"),
+            kind: Some(if group.is_direct { "direct" } else { "indirect" }),
         }
     }
 

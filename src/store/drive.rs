@@ -10,6 +10,7 @@ use crate::scim::schema::Type;
 use crate::store::explain::Start;
 use crate::store::layout::{ContactColumn, End, Header, Place};
 use crate::store::lower::{Lowering, Relation};
+use crate::store::nesting;
 use crate::store::rows::{SAFE_PREFIX, bounded, cut};
 
 /// As many alternatives of an `or` are looked up one by one; each is a SELECT of its own.
@@ -158,9 +159,12 @@ impl Lowering<'_> {
     fn is_exact(&self, filter: &Filter) -> bool {
         match filter {
             Filter::Test { .. } => true,
-            Filter::Each { path, .. } => {
-                !matches!(self.relation_of(&path.attribute), Some(Relation::Element(_)))
-            }
+            Filter::Each { path, inner } => match self.relation_of(&path.attribute) {
+                Some(Relation::Element(_)) => false,
+                // Only the group is looked for; what else is said of it is not.
+                Some(Relation::Groups) => matches!(**inner, Filter::Test { .. }),
+                _ => true,
+            },
             Filter::Or(parts) => parts.iter().all(|part| self.is_exact(part)),
             _ => false,
         }
@@ -215,13 +219,9 @@ impl Lowering<'_> {
             }
             Relation::Members => ("m.grp", self.from(relation), None),
             Relation::Groups => {
-                let from = format!(
-                    "resource g JOIN membership m ON m.tenant = g.tenant AND m.grp = g.pk \
-                     JOIN resource x ON x.tenant = m.tenant AND x.id = m.member \
-                     WHERE g.tenant = $1 AND g.id = {}",
-                    self.bind(key.as_str())
-                );
-                ("x.pk", from, None)
+                let (group, leaf) = (self.bind(key.as_str()), self.kind_number());
+                let below = nesting::below(&group, &leaf);
+                return self.dialect.few(&format!("SELECT b.pk FROM ({below} SELECT pk FROM below) b"));
             }
         };
         // Equality with a fact is all in the range; anything else is tested on the rows of the range.

@@ -251,6 +251,15 @@ impl Dialect {
         }
     }
 
+    /// A SELECT of one column whose rows are few among those that they lead to, which no planner can see.
+    /// SQLite takes that for granted; PostgreSQL expects ten rows of an array that it does not know.
+    pub(super) fn few(self, select: &str) -> String {
+        match self {
+            Self::Sqlite => select.to_owned(),
+            Self::Postgres => format!("SELECT unnest(ARRAY({select}))"),
+        }
+    }
+
     /// The statement that shows how another one is run, a step a row, in the last column.
     pub(super) fn explain(self, sql: &str) -> String {
         match self {

@@ -11,6 +11,7 @@ use crate::scim::schema::{Attribute, ContactKind, Kept};
 use crate::store::driver::{Dialect, Value};
 use crate::store::error::StoreError;
 use crate::store::layout::{ContactColumn, End, Header, KindLayout, Layout, Place, contact_number};
+use crate::store::nesting;
 use crate::store::rows::{bounded, sorts_among_bounded};
 
 /// True and false, as every engine understands them.
@@ -24,7 +25,7 @@ pub(super) enum Relation {
     Contact(ContactKind),
     /// `m` and the member's resource `u`, if there is one.
     Members,
-    /// `m` and the group's resource `g`.
+    /// `m`, a group that `r` is in, directly or through other groups, and the group's resource `g`.
     Groups,
     /// `f`: the values of one simple attribute.
     Fact(i64),
@@ -140,7 +141,9 @@ impl<'a> Lowering<'a> {
                     .to_owned()
             }
             Relation::Groups => format!(
-                "membership m JOIN resource g ON g.pk = m.grp AND {} = $1 WHERE m.tenant = $1",
+                "({} SELECT a.tenant, a.member, a.grp FROM above a) m \
+                 JOIN resource g ON g.pk = m.grp AND {} = m.tenant WHERE m.tenant = $1",
+                nesting::above(self.dialect, "m.member = r.id"),
                 self.dialect.tested("g.tenant")
             ),
             Relation::Fact(path) => {
@@ -386,7 +389,10 @@ impl<'a> Lowering<'a> {
         match end {
             End::Value => Column::always("g.id"),
             End::Display => Column::nullable("g.label_key"),
-            End::Type => Column::always("'direct'"),
+            End::Type => Column::always(format!(
+                "CASE WHEN {} THEN 'direct' ELSE 'indirect' END",
+                nesting::is_direct("m.member")
+            )),
             End::Reference => {
                 let endpoint = self.by_kind("g", |kind| format!("{}/", kind.endpoint));
                 Column::always(format!("({endpoint} || g.id)"))

@@ -20,6 +20,7 @@ mod error;
 mod explain;
 mod layout;
 mod lower;
+mod nesting;
 mod postgres;
 mod record;
 mod rows;
@@ -130,8 +131,9 @@ impl Store {
         self.driver().backup(to).await
     }
 
-    /// The resource of that type with that id, and on request the groups that it is a direct member of. A read
-    /// by key; SQLite answers it without leaving the caller's thread.
+    /// The resource of that type with that id, and on request the groups that it is in, directly or through other
+    /// groups. A read by key, which SQLite answers without leaving the caller's thread; one more where a group of
+    /// its is in another.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
@@ -149,24 +151,30 @@ impl Store {
         );
         if with_groups {
             sql.push_str(&format!(
-                " UNION ALL SELECT 0, g.pk, g.id, NULL, g.label, NULL, NULL, NULL FROM membership m \
+                " UNION ALL SELECT 0, g.pk, g.id, {}, g.label, NULL, NULL, NULL FROM membership m \
                  JOIN resource g ON g.pk = m.grp AND {} = $1 WHERE m.tenant = $1 AND m.member = $2",
+                nesting::IS_NESTED,
                 self.driver().dialect().tested("g.tenant")
             ));
         }
         let statement = Statement::new(sql, vec![tenant.0.into(), id.into(), number.into()]);
-        let mut record = None;
-        let mut groups = Vec::new();
+        let (mut record, mut groups, mut nested) = (None, Vec::new(), false);
         for mut row in self.driver().point(&statement).await? {
             if row.int()? == 1 {
                 record = Some(Record::read(&mut row)?);
             } else {
-                let (pk, id, _) = (row.int()?, row.text()?, row.maybe_int()?);
-                groups.push((pk, GroupRef { id, display: row.maybe_text()? }));
+                let (pk, id) = (row.int()?, row.text()?);
+                nested |= row.int()? == 1;
+                groups.push((pk, GroupRef { id, display: row.maybe_text()?, is_direct: true }));
             }
         }
+        let Some(record) = record else { return Ok(None) };
+        if nested {
+            let groups = self.groups_above(tenant, &[id]).await?;
+            return Ok(Some((record, groups.into_iter().map(|(_, group)| group).collect())));
+        }
         groups.sort_by_key(|(pk, _)| *pk);
-        Ok(record.map(|record| (record, groups.into_iter().map(|(_, group)| group).collect())))
+        Ok(Some((record, groups.into_iter().map(|(_, group)| group).collect())))
     }
 
     /// The members of groups, as pairs of the group's `pk` and a member, ordered by group and member id.
@@ -184,27 +192,6 @@ impl Store {
                 let kind = row.maybe_int()?.and_then(|number| self.layout().kind_name(number));
                 Ok((group, Member { id, kind: kind.map(str::to_owned), display: row.maybe_text()? }))
             })
-            .collect()
-    }
-
-    /// The groups that resources are direct members of, as pairs of the member's id and a group.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
-    pub async fn groups_of(
-        &self,
-        tenant: TenantId,
-        members: &[&str],
-    ) -> Result<Vec<(String, GroupRef)>, StoreError> {
-        let sql = format!(
-            "SELECT m.member, g.id, g.label FROM membership m \
-             JOIN resource g ON g.pk = m.grp AND {} = $1 \
-             WHERE m.tenant = $1 AND m.member IN ({{ids}}) ORDER BY m.member, m.grp",
-            self.driver().dialect().tested("g.tenant")
-        );
-        let rows = self.by_ids(&sql, vec![tenant.0.into()], members.iter().map(|&id| id.into())).await?;
-        rows.into_iter()
-            .map(|mut row| Ok((row.text()?, GroupRef { id: row.text()?, display: row.maybe_text()? })))
             .collect()
     }
 

@@ -49,6 +49,8 @@ pub struct GroupRef {
     pub id: String,
     /// What the group is called.
     pub display: Option<String>,
+    /// Whether it is a member of the group itself, and not only of groups inside it.
+    pub is_direct: bool,
 }
 
 /// A member, seen from a group.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::id::TenantId;
 use crate::scim::filter::Filter;
 use crate::scim::registry::{Path, ResourceType};
+use crate::scim::schema::Kept;
 use crate::store::Store;
 use crate::store::driver::{Row, Statement, Value};
 use crate::store::error::StoreError;
@@ -18,6 +19,9 @@ use crate::store::record::Record;
 /// How many parts the filters of a search may have together: tests, `not`s, brackets and conjunctions. SQLite
 /// takes a statement with about a thousand cursors, and a part needs up to eight of them.
 const PARTS: usize = 100;
+
+/// As many parts is a test on the groups that a resource is in, which looks into groups inside groups.
+const NESTED: usize = 4;
 
 /// One resource type of a search.
 #[derive(Clone, Debug)]
@@ -187,10 +191,11 @@ fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Stateme
 }
 
 fn parts(filter: &Filter) -> usize {
-    1 + match filter {
-        Filter::And(inner) | Filter::Or(inner) => inner.iter().map(parts).sum(),
-        Filter::Not(inner) | Filter::Each { inner, .. } => parts(inner),
-        Filter::Always(_) | Filter::Present(_) | Filter::Test { .. } => 0,
+    match filter {
+        Filter::And(inner) | Filter::Or(inner) => 1 + inner.iter().map(parts).sum::<usize>(),
+        Filter::Not(inner) | Filter::Each { inner, .. } => 1 + parts(inner),
+        Filter::Present(path) | Filter::Test { path, .. } if path.attribute.kept == Kept::Groups => NESTED,
+        Filter::Always(_) | Filter::Present(_) | Filter::Test { .. } => 1,
     }
 }
 

@@ -171,3 +171,43 @@ fn a_manager_is_shown_with_its_uri_and_its_current_name_and_a_stranger_as_it_was
     let stranger = with_manager("bob", "NOTAUSERID");
     assert_eq!(stranger[ENTERPRISE]["manager"], json!({"value": "NOTAUSERID"}));
 }
+
+/// 7643-4.1.2: `groups` of a user, with what the user is in through other groups (A43).
+#[test]
+fn a_user_shows_the_groups_around_its_groups() {
+    let app = App::start();
+    let group = |name: &str, members: &[&str]| {
+        let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+        let schemas = ["urn:ietf:params:scim:schemas:core:2.0:Group"];
+        let made = app.post("/Groups", &json!({"schemas": schemas, "displayName": name, "members": members}));
+        made.json()["id"].as_str().unwrap().to_owned()
+    };
+    let (ann, bob) = (app.new_user("ann"), app.new_user("bob"));
+    let team = group("Team", &[&ann]);
+    let staff = group("Staff", &[&team, &bob]);
+    let circle = json!([{"op": "add", "path": "members", "value": [{"value": staff}]}]);
+    assert_eq!(app.patch(&format!("/Groups/{team}"), &circle).status, 200);
+    let read = app.get(&format!("/Users/{ann}"));
+    let location =
+        read.json()["meta"]["location"].as_str().unwrap().replace(&format!("Users/{ann}"), "Groups");
+    let shown = |id: &str, name: &str, how: &str| json!({"value": id, "$ref": format!("{location}/{id}"), "display": name, "type": how});
+    let of_ann = json!([shown(&team, "Team", "direct"), shown(&staff, "Staff", "indirect")]);
+    let of_bob = json!([shown(&team, "Team", "indirect"), shown(&staff, "Staff", "direct")]);
+    assert_eq!(read.json()["groups"], of_ann);
+    let page = app.get("/Users?sortBy=userName").json();
+    assert_eq!(page["Resources"][0]["groups"], of_ann);
+    assert_eq!(page["Resources"][1]["groups"], of_bob);
+    for (filter, names) in [
+        (format!("groups.value eq \"{staff}\""), json!(["ann", "bob"])),
+        (format!("groups[value eq \"{staff}\" and type eq \"direct\"]"), json!(["bob"])),
+        ("groups[display eq \"team\" and type eq \"INDIRECT\"]".to_owned(), json!(["bob"])),
+        (format!("not (groups[type eq \"direct\" and value eq \"{team}\"])"), json!(["bob"])),
+        (format!("groups.value eq \"{ann}\""), json!([])),
+    ] {
+        let search = json!({"schemas": [SEARCH], "filter": filter, "sortBy": "userName"});
+        let found = app.post("/Users/.search", &search).json();
+        let found: Vec<&Value> =
+            found["Resources"].as_array().unwrap().iter().map(|user| &user["userName"]).collect();
+        assert_eq!(json!(found), names, "{filter}");
+    }
+}

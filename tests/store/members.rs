@@ -3,10 +3,11 @@
 use muster::scim::filter::{Filter, Op};
 use muster::scim::key::Key;
 use muster::scim::registry::Path;
-use muster::store::{Found, GroupRef, Member, MemberEdit};
+use muster::store::{Found, GroupRef, Member, MemberEdit, Record};
 use serde_json::json;
 
 use crate::harness::TENANT;
+use crate::searches::{path, search, test};
 
 fn edit(clear: bool, add: &[&str], remove: &[&str]) -> MemberEdit {
     let owned = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
@@ -34,12 +35,58 @@ store_test! {
         let kind = directory.kind("User");
         let (record, groups) = directory.store.get(TENANT, kind, jane.id.as_str(), true).await.unwrap().unwrap();
         assert_eq!(record, jane);
-        assert_eq!(groups, [GroupRef { id: outer.id.to_string(), display: Some("Outer".into()) }]);
+        let group = |of: &Record, display: &str, is_direct: bool| GroupRef {
+            id: of.id.to_string(), display: Some(display.into()), is_direct,
+        };
+        assert_eq!(groups, [group(&outer, "Outer", true)]);
         let (_, groups) = directory.store.get(TENANT, kind, jane.id.as_str(), false).await.unwrap().unwrap();
         assert_eq!(groups, []);
         let groups = directory.store.groups_of(TENANT, &[john.id.as_str(), jane.id.as_str(), "x"]).await.unwrap();
-        assert_eq!(groups.len(), 2);
-        assert!(groups.contains(&(john.id.to_string(), GroupRef { id: inner.id.to_string(), display: Some("Inner".into()) })));
+        assert_eq!(groups.len(), 3);
+        for group in [group(&inner, "Inner", true), group(&outer, "Outer", false)] {
+            assert!(groups.contains(&(john.id.to_string(), group)), "{groups:?}");
+        }
+    }
+
+    async fn groups_may_be_in_each_other_and_deep(db: Database) {
+        let directory = db.open().await;
+        let (jane, john) = (directory.user(json!({"userName": "jane"})).await, directory.user(json!({"userName": "john"})).await);
+        let mut inside = directory.group("0", &[jane.id.as_str()]).await;
+        let first = inside.clone();
+        for level in 1..60 {
+            inside = directory.group(&level.to_string(), &[inside.id.as_str()]).await;
+        }
+        let alone = directory.group("alone", &[john.id.as_str(), "zz-nobody"]).await;
+        // The outermost is in the innermost, and that in itself.
+        let circle = edit(false, &[inside.id.as_str(), first.id.as_str()], &[]);
+        directory.update("Group", &first, json!({"displayName": "0"}), &circle).await.unwrap();
+        let kind = directory.kind("User");
+        let of = async |user: &Record| {
+            let found = directory.store.get(TENANT, kind, user.id.as_str(), true).await.unwrap().unwrap().1;
+            let shown = found.into_iter().map(|group| (group.display.unwrap_or_default(), group.is_direct));
+            shown.collect::<Vec<_>>()
+        };
+        let wanted: Vec<(String, bool)> = (0..60).map(|level| (level.to_string(), level == 0)).collect();
+        assert_eq!(of(&jane).await, wanted);
+        assert_eq!(of(&john).await, [("alone".to_owned(), true)]);
+        let listed = directory.store.groups_of(TENANT, &[jane.id.as_str(), john.id.as_str()]).await.unwrap();
+        assert_eq!(listed.len(), 61);
+        let found = async |filter: Filter| {
+            let page = directory.store.search(TENANT, &search(kind, Some(filter))).await.unwrap();
+            page.records.into_iter().map(|(_, record)| record.id.to_string()).collect::<Vec<_>>()
+        };
+        let value = |group: &Record| test(kind, "groups.value", Op::Eq, group.id.as_str());
+        assert_eq!(found(value(&inside)).await, [jane.id.as_str()]);
+        assert_eq!(found(value(&alone)).await, [john.id.as_str()]);
+        assert!(found(value(&jane)).await.is_empty());
+        let both = |group: &Record, how: &str| {
+            let parts = vec![value(group), test(kind, "groups.type", Op::Eq, how)];
+            Filter::Each { path: path(kind, "groups"), inner: Box::new(Filter::And(parts)) }
+        };
+        assert_eq!(found(both(&inside, "indirect")).await, [jane.id.as_str()]);
+        assert!(found(both(&inside, "direct")).await.is_empty());
+        assert_eq!(found(both(&first, "direct")).await, [jane.id.as_str()]);
+        assert_eq!(found(test(kind, "groups.type", Op::Eq, "indirect")).await, [jane.id.as_str()]);
     }
 
     async fn members_are_added_removed_and_cleared(db: Database) {
