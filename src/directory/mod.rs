@@ -3,7 +3,9 @@
 //! Invariant: every write is computed from a version that was read and takes effect only if that version is still
 //! current; a lost race is read again and retried here, so that a client sees 412 only if it sent a precondition.
 
+mod bulk;
 mod check;
+mod edit;
 mod entry;
 mod export;
 mod failure;
@@ -14,6 +16,7 @@ mod password;
 mod present;
 mod queue;
 mod render;
+mod together;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,23 +24,23 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde_json::{Map, Value};
 
+pub use self::bulk::Done;
 pub use self::check::{Check, Findings};
+use self::edit::{Edit, Revision};
 pub use self::entry::{Entry, Listing};
 pub use self::export::Export;
 pub use self::failure::Failure;
 pub use self::import::{Import, Line, NewMembers, Outcome, Screened};
-use self::members::MembershipChange;
 pub use self::newcomer::Newcomer;
 use self::password::Hasher;
 use self::queue::Queue;
 use crate::contact;
 use crate::context::{Context, Permission};
 use crate::id::ResourceId;
-use crate::scim::admit::{Admitted, Rules};
+use crate::scim::admit::Rules;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::filter::Filter;
 use crate::scim::listing::ListQuery;
-use crate::scim::patch::PatchRequest;
 use crate::scim::projection::Projection;
 use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::resource::Resource;
@@ -134,18 +137,7 @@ impl Directory {
         body: Map<String, Value>,
         projection: &Projection,
     ) -> Result<Entry, Failure> {
-        let mut admitted = kind.admit(&body, rules(cx))?;
-        let touched = std::mem::take(&mut admitted.mentioned);
-        let members = admitted.members.take().unwrap_or_default();
-        self.check_members(cx, &members).await?;
-        let id = ResourceId::generate();
-        let admitted = Admitted { mentioned: touched.clone(), ..admitted };
-        let resource = Resource::created(kind, admitted)?.with_id(kind, id.as_str());
-        let resource = settled(cx, kind, id.as_str(), resource)?;
-        let resource = self.hasher.protect(kind, resource, None).await?;
-        let mutation = mutation(cx, kind, &id, What::Create);
-        let record =
-            self.store.create(&mutation, &resource, &members).await.map_err(|error| refusal(kind, error))?;
+        let (record, touched) = self.insert(cx, kind, ResourceId::generate(), &body).await?;
         let mut entry = self.entry(kind, record);
         entry.touched = touched;
         self.finish(cx, std::slice::from_mut(&mut entry), projection).await?;
@@ -165,25 +157,18 @@ impl Directory {
         body: Map<String, Value>,
         projection: &Projection,
     ) -> Result<Entry, Failure> {
-        let admitted = kind.admit(&body, rules(cx))?;
-        let touched = admitted.mentioned.clone();
-        let change = match (&admitted.members, kind.members()) {
-            (Some(members), _) => MembershipChange::replace(members.clone()),
-            (None, Some(_)) if !cx.caller.profile.policy.put_keeps_absent_members => {
-                MembershipChange::replace(Vec::new())
-            }
-            (None, _) => MembershipChange::none(),
-        };
-        let make = |old: &Resource| old.replaced(kind, admitted.clone()).map(Some);
-        let edit = Edit { what: What::Replace, condition, change: &change, make: &make };
-        let record = self.write(cx, kind, id, edit).await?;
-        self.answer(cx, kind, record, touched, projection, None).await
+        let edit = Edit::whole(cx, kind, &body)?;
+        let record = self.write(cx, kind, id, condition, &edit).await?;
+        self.answer(cx, kind, record, edit.touched, projection, None).await
     }
 
     /// Applies the body of a PATCH to a resource.
     ///
     /// # Errors
     /// `NotFound`, `PreconditionFailed`, `uniqueness`, and those of [`PatchRequest::parse`] and [`PatchRequest::apply`].
+    ///
+    /// [`PatchRequest::parse`]: crate::scim::patch::PatchRequest::parse
+    /// [`PatchRequest::apply`]: crate::scim::patch::PatchRequest::apply
     pub async fn patch(
         &self,
         cx: &Context,
@@ -193,15 +178,10 @@ impl Directory {
         body: Map<String, Value>,
         projection: &Projection,
     ) -> Result<Entry, Failure> {
-        let policy = &cx.caller.profile.policy;
-        let request = PatchRequest::parse(&body, kind, rules(cx), policy.patch_ignores_read_only)?;
-        let touched = request.mentioned();
-        let change = MembershipChange::of(&request);
-        let make = |old: &Resource| request.apply(old, kind, policy.replace_adds_missing_value);
-        let edit = Edit { what: What::Patch, condition, change: &change, make: &make };
-        let record = self.write(cx, kind, id, edit).await?;
+        let edit = Edit::parts(cx, kind, &body)?;
+        let record = self.write(cx, kind, id, condition, &edit).await?;
         let limit = (*projection == Projection::Default).then_some(MEMBERS_IN_PATCH_ANSWER);
-        self.answer(cx, kind, record, touched, projection, limit).await
+        self.answer(cx, kind, record, edit.touched, projection, limit).await
     }
 
     /// Deletes a resource, its memberships and its contacts.
@@ -227,30 +207,39 @@ impl Directory {
         Err(contended())
     }
 
+    /// The course of POST, with an id that was made for the resource; answers the attributes that the client named, too.
+    async fn insert(
+        &self,
+        cx: &Context,
+        kind: &Arc<ResourceType>,
+        id: ResourceId,
+        body: &Map<String, Value>,
+    ) -> Result<(Record, Vec<String>), Failure> {
+        let Draft { resource, members, touched } = Draft::of(cx, kind, &id, body)?;
+        self.check_members(cx, &members).await?;
+        let resource = self.hasher.protect(kind, resource, None).await?;
+        let mutation = mutation(cx, kind, &id, What::Create);
+        let record =
+            self.store.create(&mutation, &resource, &members).await.map_err(|error| refusal(kind, error))?;
+        Ok((record, touched))
+    }
+
     /// The common course of PUT and PATCH: read, compute, write if anything changed, and again if the race was lost.
     async fn write(
         &self,
         cx: &Context,
         kind: &Arc<ResourceType>,
         id: &str,
-        edit: Edit<'_>,
+        condition: &Condition,
+        edit: &Edit,
     ) -> Result<Record, Failure> {
         self.check_members(cx, edit.change.wanted()).await?;
         let _turn = self.queue.enter(cx.caller.tenant, id).await;
         for _ in 0..ATTEMPTS {
-            let record = self.current(cx, kind, id, edit.condition).await?;
-            let old = resource_of(&record)?;
-            let new = match (edit.make)(&old)? {
-                Some(new) if new != old => {
-                    let new = settled(cx, kind, id, new)?;
-                    self.hasher.protect(kind, new, Some(&old)).await?
-                }
-                _ => old.clone(),
-            };
-            let members = edit.change.resolve(&self.store, cx.caller.tenant, kind, &record).await?;
-            if new == old && members.is_empty() {
+            let record = self.current(cx, kind, id, condition).await?;
+            let Some(Revision { old, new, members }) = self.revise(cx, kind, &record, edit).await? else {
                 return Ok(record);
-            }
+            };
             let mutation = mutation(cx, kind, &record.id, edit.what);
             match self.store.update(&mutation, &record, &old, &new, &members).await {
                 Err(StoreError::Conflict) => {}
@@ -311,13 +300,28 @@ impl Directory {
     }
 }
 
-/// What a PUT or PATCH wants done.
-struct Edit<'a> {
-    what: What,
-    condition: &'a Condition,
-    change: &'a MembershipChange,
-    /// The new resource made from the old one; none where it stays as it is.
-    make: &'a (dyn Fn(&Resource) -> Result<Option<Resource>, ScimError> + Sync),
+/// A resource that is about to be created.
+struct Draft {
+    resource: Resource,
+    members: Vec<String>,
+    /// The attributes that the client named.
+    touched: Vec<String>,
+}
+
+impl Draft {
+    fn of(
+        cx: &Context,
+        kind: &ResourceType,
+        id: &ResourceId,
+        body: &Map<String, Value>,
+    ) -> Result<Self, ScimError> {
+        let mut admitted = kind.admit(body, rules(cx))?;
+        let touched = admitted.mentioned.clone();
+        let members = admitted.members.take().unwrap_or_default();
+        let resource = Resource::created(kind, admitted)?.with_id(kind, id.as_str());
+        let resource = settled(cx, kind, id.as_str(), resource)?;
+        Ok(Self { resource, members, touched })
+    }
 }
 
 fn rules(cx: &Context) -> Rules {

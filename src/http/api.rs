@@ -20,8 +20,9 @@ use serde_json::Value;
 use crate::context::{Context, Permission};
 use crate::http::error::Failure;
 use crate::http::exchange::Trail;
-use crate::http::{App, admin, auth, body, query};
+use crate::http::{App, admin, auth, body};
 use crate::scim::error::{ErrorKind, ScimError};
+use crate::scim::uri;
 
 /// The APIs beside SCIM.
 pub(super) const APIS: [&Api; 1] = [&admin::API];
@@ -185,7 +186,7 @@ fn captures(path: &'static str, segments: &[&str]) -> Result<Vec<String>, Failur
     let captured = parts(path).into_iter().zip(segments).filter(|(part, _)| is_capture(part));
     captured
         .map(|(part, segment)| {
-            query::decode(segment, false).filter(|text| !text.contains(char::is_control)).ok_or_else(|| {
+            uri::decode(segment, false).filter(|text| !text.contains(char::is_control)).ok_or_else(|| {
                 ScimError::value(format!("{part} of the path is not percent-encoded text")).into()
             })
         })

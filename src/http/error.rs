@@ -90,6 +90,12 @@ impl Failure {
 
 /// A refusal as SCIM spells it.
 pub(super) fn spell(failure: &Failure, request_id: &str) -> HttpResponse {
+    let body = message(failure, request_id).to_string();
+    failure.response().insert_header((CONTENT_TYPE, SCIM_JSON)).body(body)
+}
+
+/// The Error message of RFC 7644 §3.12.
+pub(super) fn message(failure: &Failure, request_id: &str) -> Value {
     let mut body = Map::new();
     body.insert("schemas".into(), json!([urn::ERROR]));
     body.insert("status".into(), json!(failure.error.kind.status().to_string()));
@@ -97,7 +103,7 @@ pub(super) fn spell(failure: &Failure, request_id: &str) -> HttpResponse {
         body.insert("scimType".into(), json!(scim_type));
     }
     body.insert("detail".into(), json!(failure.detail(request_id)));
-    failure.response().insert_header((CONTENT_TYPE, SCIM_JSON)).body(Value::Object(body).to_string())
+    Value::Object(body)
 }
 
 impl From<ScimError> for Failure {

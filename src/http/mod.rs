@@ -34,6 +34,7 @@ use crate::http::exchange::Trail;
 use crate::http::scim::{Call, discovery, resources};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::{Registry, ResourceType};
+use crate::scim::uri;
 
 pub(crate) use error::with_causes;
 pub(crate) use json::value as json_value;
@@ -122,7 +123,7 @@ pub const ROUTES: [Route; 15] = [
     closed(Place::Resources, "/{type}", "GET, HEAD, POST, OPTIONS"),
     closed(Place::Search, "/{type}/.search", "POST, OPTIONS"),
     closed(Place::Resource, "/{type}/{id}", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
-    closed(Place::Bulk, "/Bulk", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+    closed(Place::Bulk, "/Bulk", "POST, OPTIONS"),
     closed(Place::Me, "/Me", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
 ];
 
@@ -155,7 +156,7 @@ fn target(path: &str, registry: &Registry) -> Result<Target, ScimError> {
     };
     let (place, endpoint, name) = place(mount, rest);
     let kind = registry.type_at(endpoint).cloned();
-    let name = query::decode(name, false).filter(|name| !name.contains(char::is_control));
+    let name = uri::decode(name, false).filter(|name| !name.contains(char::is_control));
     let route = match (ROUTES.iter().find(|route| route.place == place), &name) {
         (Some(_), _) if !endpoint.is_empty() && kind.is_none() => NOTHING,
         (Some(route), Some(_)) => *route,

@@ -7,6 +7,7 @@
 use crate::scim::error::ScimError;
 use crate::scim::listing::ListQuery;
 use crate::scim::projection::Projection;
+use crate::scim::uri::decode;
 
 /// The parameters of one request. An empty one counts as not given, but for `filter`, which is refused when
 /// empty.
@@ -102,24 +103,6 @@ fn integer(name: &str, text: &str) -> Result<i64, ScimError> {
     }
     let limit = if text.starts_with('-') { i64::MIN } else { i64::MAX };
     Ok(text.parse().unwrap_or(limit))
-}
-
-/// Undoes percent encoding; none if that gives no UTF-8 or the encoding is broken.
-pub(super) fn decode(text: &str, plus_is_blank: bool) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
-            b'+' if plus_is_blank => b' ',
-            other => other,
-        });
-    }
-    String::from_utf8(out).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

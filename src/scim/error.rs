@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Mutability,
     /// Another resource already has this value.
     Uniqueness,
+    /// It refers to something that could not be done.
+    Conflict,
     /// The `vN` segment of the URL is not a version that is served.
     InvalidVers,
     /// No credentials, or credentials that do not count (any more).
@@ -58,6 +60,7 @@ impl ErrorKind {
             Self::NoTarget => (400, Some("noTarget")),
             Self::Mutability => (400, Some("mutability")),
             Self::Uniqueness => (409, Some("uniqueness")),
+            Self::Conflict => (409, None),
             Self::InvalidVers => (400, Some("invalidVers")),
             Self::Unauthorized => (401, None),
             Self::Forbidden => (403, None),
@@ -129,6 +132,11 @@ impl ScimError {
     /// 400 `mutability`.
     pub fn mutability(detail: impl Into<String>) -> Self {
         Self::new(ErrorKind::Mutability, detail)
+    }
+
+    /// 409 without a keyword.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Conflict, detail)
     }
 
     /// The same refusal with the place in front of it, as in `Operations[2]: …`.

@@ -5,6 +5,7 @@
 //! `apply` a PATCH, `project` a representation, [`facts`](fact::facts) what a filter may see.
 
 pub mod admit;
+pub mod bulk;
 pub mod error;
 pub mod fact;
 pub mod filter;
@@ -18,5 +19,6 @@ pub mod registry;
 pub mod replace;
 pub mod resource;
 pub mod schema;
+pub mod uri;
 pub mod urn;
 pub mod version;

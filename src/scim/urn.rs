@@ -23,6 +23,12 @@ pub const LIST_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:ListRespo
 pub const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 /// The message that carries PATCH operations.
 pub const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+/// The message that carries operations on many resources.
+pub const BULK_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+/// The message that answers it.
+pub const BULK_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
+/// Muster's own members of a BulkRequest.
+pub const BULK_OPTIONS: &str = "urn:muster:params:scim:api:messages:1.0:BulkRequest";
 /// The message that says what was wrong.
 pub const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 

@@ -79,6 +79,13 @@ impl Step {
         self
     }
 
+    /// Writes which of several changes the step belongs to in front of that name.
+    pub(super) fn tag(&mut self, change: usize) {
+        if let Some(path) = &mut self.unique {
+            path.insert_str(0, &format!("{change} "));
+        }
+    }
+
     /// Whether the step did what it must.
     pub(super) fn check(&self, changed: usize) -> Result<(), StoreError> {
         match self.guard {

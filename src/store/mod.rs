@@ -27,6 +27,7 @@ mod rows;
 mod search;
 mod sqlite;
 mod tenants;
+mod together;
 mod url;
 mod verify;
 mod walk;
@@ -36,9 +37,10 @@ pub use bulk::{Arrival, Bulk, Clash, Joining, Mark, Seen, Stamp};
 pub use error::{Cause, StoreError};
 pub use explain::Start;
 pub use postgres::PostgresUrl;
-pub use record::{Found, GroupRef, Member, Record};
+pub use record::{Found, GroupRef, Member, Record, UniqueValue};
 pub use search::{Page, Scope, Search};
 pub use tenants::{NewToken, Tenant, Token, TokenOwner, UniquePath};
+pub use together::Change;
 pub use url::{BadDatabaseUrl, DatabaseUrl};
 pub use verify::{Checked, Orphans, Wrong};
 pub use write::{MemberEdit, Mutation, Unique, What};
@@ -205,6 +207,33 @@ impl Store {
         let found = rows.into_iter().map(|mut row| {
             let (id, number, display) = (row.text()?, row.int()?, row.maybe_text()?);
             Ok(self.layout().kind_name(number).map(|kind| Found { id, kind: kind.to_owned(), display }))
+        });
+        found.filter_map(Result::transpose).collect()
+    }
+
+    /// The unique values of resources: the id, the name of the type, the attribute and its key.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn unique_values(
+        &self,
+        tenant: TenantId,
+        ids: &[&str],
+    ) -> Result<Vec<UniqueValue>, StoreError> {
+        let sql = "SELECT r.id, r.kind, f.path, COALESCE(f.long, f.key) FROM resource r \
+                   JOIN fact f ON f.tenant = r.tenant AND f.resource = r.pk \
+                   WHERE r.tenant = $1 AND f.uniq = 1 AND r.id IN ({ids})";
+        let rows = self.by_ids(sql, vec![tenant.0.into()], ids.iter().map(|&id| id.into())).await?;
+        let found = rows.into_iter().map(|mut row| {
+            let (id, kind, path, key) = (row.text()?, row.int()?, row.int()?, row.text()?);
+            let kind = self.layout().kinds().find(|layout| layout.number == kind);
+            let named = kind.and_then(|kind| Some((kind, *kind.paths_by_number().get(&path)?)));
+            Ok(named.map(|(kind, path)| UniqueValue {
+                id,
+                kind: kind.name.clone(),
+                path: path.to_owned(),
+                key,
+            }))
         });
         found.filter_map(Result::transpose).collect()
     }

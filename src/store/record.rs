@@ -74,3 +74,16 @@ pub struct Found {
     /// What others show for it.
     pub display: Option<String>,
 }
+
+/// A value that no other resource of the type may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UniqueValue {
+    /// The id of the resource.
+    pub id: String,
+    /// The name of its type.
+    pub kind: String,
+    /// The attribute's canonical path.
+    pub path: String,
+    /// The value's key.
+    pub key: String,
+}

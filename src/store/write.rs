@@ -150,11 +150,11 @@ impl Store {
     /// The groups that the resource is in. They are read before it is deleted: where transactions run side by side,
     /// each statement of the batch would find others. A group that the resource joins meanwhile keeps a member that
     /// does not exist, as if it had joined a moment later.
-    async fn groups_with(&self, mutation: &Mutation<'_>) -> Result<Vec<Value>, StoreError> {
+    pub(super) async fn groups_with(&self, mutation: &Mutation<'_>) -> Result<Vec<i64>, StoreError> {
         let sql = "SELECT m.grp FROM membership m WHERE m.tenant = $1 AND m.member = $2 ORDER BY m.grp";
         let params = vec![mutation.tenant.0.into(), mutation.id.as_str().into()];
         let rows = self.driver().brief(Statement::new(sql, params)).await?;
-        rows.into_iter().map(|mut row| row.int().map(Value::Int)).collect()
+        rows.into_iter().map(|mut row| row.int()).collect()
     }
 }
 
@@ -188,7 +188,12 @@ pub(super) struct Write<'a> {
 }
 
 impl Write<'_> {
-    fn create(&self, record: &Record, resource: &Resource, members: &[String]) -> Result<Batch, StoreError> {
+    pub(super) fn create(
+        &self,
+        record: &Record,
+        resource: &Resource,
+        members: &[String],
+    ) -> Result<Batch, StoreError> {
         let rows = self.rows_of(resource)?;
         let mut batch = Batch::from(self.insert_resource(record, &rows)?);
         rows.facts.iter().for_each(|(key, row)| batch.push(self.insert_fact(key, row)));
@@ -199,7 +204,7 @@ impl Write<'_> {
         Ok(batch)
     }
 
-    fn update(
+    pub(super) fn update(
         &self,
         record: &Record,
         old: &Resource,
@@ -215,11 +220,11 @@ impl Write<'_> {
         Ok(batch)
     }
 
-    fn delete(
+    pub(super) fn delete(
         &self,
         version: i64,
         guarded: bool,
-        groups: &[Value],
+        groups: &[i64],
         dialect: Dialect,
     ) -> Result<Batch, StoreError> {
         let mut batch = Batch::from(self.delete_resource(guarded.then_some(version)));
@@ -311,7 +316,8 @@ impl Write<'_> {
     }
 
     /// The groups that the resource was in change too, though nobody names them.
-    fn leave_groups(&self, groups: &[Value], dialect: Dialect, batch: &mut Batch) {
+    fn leave_groups(&self, groups: &[i64], dialect: Dialect, batch: &mut Batch) {
+        let groups: Vec<Value> = groups.iter().map(|&group| group.into()).collect();
         let bump = format!(
             "UPDATE resource SET version = version + 1, modified = $2 WHERE {} = $1 AND pk IN ({{ids}})",
             dialect.tested("tenant")
@@ -328,7 +334,7 @@ impl Write<'_> {
             (&*change, vec![self.tenant(), self.now(), self.mutation.who.into()]),
             (leave, vec![self.tenant(), self.id()]),
         ] {
-            statements(sql, &params, groups).into_iter().for_each(|statement| batch.push(statement.into()));
+            statements(sql, &params, &groups).into_iter().for_each(|statement| batch.push(statement.into()));
         }
     }
 
@@ -543,7 +549,7 @@ mod tests {
         let write = Write { layout: store.layout(), mutation: &mutation, pk: 1 };
         let record = new_record(&mutation, 1, 2, &user("a"));
         let edit = MemberEdit { clear: true, add: vec!["a".into()], remove: vec!["b".into()] };
-        let groups = [7, 8, 9].map(Value::Int);
+        let groups = [7, 8, 9];
         let batches = [
             write.create(&record, &user("a"), &["m".to_owned()]).unwrap(),
             write.update(&record, &user("a"), &user("b"), &edit).unwrap(),

@@ -128,7 +128,8 @@ fn a_token_that_may_only_read_writes_nothing() {
     let reader = app.new_token(TenantId::DEFAULT, Scope::ScimRead, "default");
     for (route, method, request) in requests(&app, &id).into_iter().filter(|(route, ..)| !route.open) {
         let writes = match route.template {
-            "/Bulk" | "/Me" => continue,
+            "/Me" => continue,
+            "/Bulk" => true,
             "/{type}" => method == "POST",
             "/{type}/{id}" => !["GET", "HEAD"].contains(&method),
             _ => false,
@@ -175,9 +176,7 @@ fn what_is_not_there_is_said_to_those_who_may_know() {
 #[test]
 fn an_optional_feature_that_is_not_offered_is_501() {
     let app = App::start();
-    for (method, path) in
-        [("POST", "/Bulk"), ("GET", "/Me"), ("PATCH", "/Me"), ("DELETE", "/Me"), ("POST", "/Me")]
-    {
+    for (method, path) in [("GET", "/Me"), ("PATCH", "/Me"), ("DELETE", "/Me"), ("POST", "/Me")] {
         let detail = app.scim(method, path).send().error(501, None);
         assert!(detail.contains(path), "{detail}");
     }

@@ -108,9 +108,14 @@ fn every_request_with_a_body_obeys_the_same_rules() {
     let app = App::start();
     let id = app.new_user("ann");
     let one = format!("/Users/{id}");
-    for (method, path) in
-        [("POST", "/Users"), ("PUT", &one), ("PATCH", &one), ("POST", "/.search"), ("POST", "/Users/.search")]
-    {
+    for (method, path) in [
+        ("POST", "/Users"),
+        ("PUT", &one),
+        ("PATCH", &one),
+        ("POST", "/.search"),
+        ("POST", "/Users/.search"),
+        ("POST", "/Bulk"),
+    ] {
         let request = app.scim(method, path);
         request.clone().body("[]").send().error(400, Some("invalidSyntax"));
         request.clone().send().error(400, Some("invalidSyntax"));

@@ -59,13 +59,14 @@ fn a_discovery_document_shows_only_what_its_schema_declares_and_says_where_it_is
 fn the_configuration_says_what_is_true() {
     let config = open(&App::start(), "/ServiceProviderConfig");
     let expected = json!({
-        "patch": true, "bulk": false, "filter": true, "changePassword": true, "sort": true, "etag": true,
+        "patch": true, "bulk": true, "filter": true, "changePassword": true, "sort": true, "etag": true,
     });
     for (feature, supported) in expected.as_object().unwrap() {
         assert_eq!(&config[feature]["supported"], supported, "{feature}");
     }
     assert_eq!(config["filter"]["maxResults"], 1000);
     assert_eq!(config["bulk"]["maxPayloadSize"], 4 * 1024 * 1024);
+    assert_eq!(config["bulk"]["maxOperations"], 1000);
     let schemes = config["authenticationSchemes"].as_array().unwrap();
     assert_eq!((schemes.len(), &schemes[0]["type"]), (1, &json!("oauthbearertoken")));
     assert_eq!(config.get("id"), None);

@@ -14,6 +14,7 @@ mod kit;
 mod access;
 mod admin;
 mod bodies;
+mod bulk;
 mod discovery;
 mod identifiers;
 mod resources;

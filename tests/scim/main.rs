@@ -10,6 +10,7 @@
 )]
 
 mod admission;
+mod bulk;
 mod cases;
 mod directory;
 mod filters;

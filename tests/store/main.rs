@@ -20,3 +20,4 @@ mod postgres_plans;
 mod races;
 mod searches;
 mod tenants;
+mod together;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::error::{Failure, SCIM_JSON};
 use crate::http::{App, Place, Target, base};
+use crate::scim::bulk::MAX_OPERATIONS;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::listing::MAX_COUNT;
 use crate::scim::registry::ResourceType;
@@ -78,7 +79,7 @@ fn configuration(max_body: usize, base: &str) -> Value {
     json!({
         "schemas": [urn::SERVICE_PROVIDER_CONFIG],
         "patch": {"supported": true},
-        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": max_body},
+        "bulk": {"supported": true, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": max_body},
         "filter": {"supported": true, "maxResults": MAX_COUNT},
         "changePassword": {"supported": true},
         "sort": {"supported": true},

@@ -3,6 +3,7 @@
 //! Invariant: quirks are applied here and nowhere else, and each that fires is in the log line. What goes
 //! down to the directory is SCIM; what comes back is only rendered.
 
+pub(super) mod bulk;
 pub(super) mod discovery;
 pub(super) mod resources;
 
@@ -50,7 +51,7 @@ impl Call<'_> {
         match place {
             Place::Root => resources::list(self, kinds).await,
             Place::RootSearch => resources::search(self, kinds, payload).await,
-            Place::Bulk => missing("/Bulk"),
+            Place::Bulk => bulk::answer(self, payload).await,
             _ => missing("/Me"),
         }
     }
@@ -83,6 +84,11 @@ impl Call<'_> {
     /// Refuses clients that may not read, or whom SCIM does not concern at all.
     pub(super) fn check_may_read(&self) -> Result<(), ScimError> {
         auth::check(self.context, Permission::ReadScim)
+    }
+
+    /// Whether the answer to a PATCH has no body unless attributes are asked for (reading A9).
+    fn wants_brief_patch(&self) -> bool {
+        self.profile().policy.patch_no_content || self.prefers_minimal()
     }
 
     /// Refuses clients that may only read.

@@ -130,7 +130,7 @@ pub(in crate::http) async fn patch(
     let body = call.patch(kind, payload).await?;
     let entry =
         call.app.directory.patch(call.context, kind, id, &call.condition(), body, &projection).await?;
-    let is_brief = (call.profile().policy.patch_no_content || call.prefers_minimal()) && !query.projects();
+    let is_brief = call.wants_brief_patch() && !query.projects();
     if is_brief || entry.has_too_many_members() {
         return Ok(HttpResponse::NoContent().insert_header((ETAG, entry.etag())).finish());
     }
