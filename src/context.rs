@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::id::{ClientId, ResourceId, TenantId};
 use crate::quirks::Profile;
+use crate::scim::registry::Registry;
 
 /// One thing that a client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub struct Caller {
     pub subject: Option<ResourceId>,
     /// How lenient the server is to it.
     pub profile: Arc<Profile>,
+    /// The schemas and resource types of the tenant.
+    pub registry: Arc<Registry>,
 }
 
 /// One request.

@@ -193,7 +193,7 @@ pub(crate) fn fill(database: &str, seed: u64, users: usize, groups: usize) -> Re
     runtime.block_on(async {
         let registry = Arc::new(Registry::built_in()?);
         let store = Store::open(&database.parse::<DatabaseUrl>()?, &registry).await?;
-        let filler = Filler { directory: Directory::new(store, registry), context: context()? };
+        let filler = Filler { directory: Directory::new(store), context: context(registry)? };
         let people = (0..users).map(|number| person(seed, number, &label(number)));
         let users: Vec<String> = filler.create("User", people).await?;
         let groups = (0..groups).map(|number| {
@@ -223,7 +223,7 @@ impl Filler {
         kind: &str,
         bodies: impl ExactSizeIterator<Item = Value>,
     ) -> Result<Vec<String>, Failure> {
-        let kind = self.directory.registry().type_named(kind).ok_or("an unknown type")?;
+        let kind = self.context.caller.registry.type_named(kind).ok_or("an unknown type")?;
         let count = bodies.len();
         let mut ids = Vec::with_capacity(count);
         let mut waiting: VecDeque<JoinHandle<_>> = VecDeque::with_capacity(FILLING);
@@ -259,7 +259,7 @@ impl Filler {
 }
 
 /// A caller who may do everything.
-fn context() -> Result<Context, Failure> {
+fn context(registry: Arc<Registry>) -> Result<Context, Failure> {
     #[expect(clippy::disallowed_methods, reason = "there is no request that brings the time")]
     let now = Utc::now();
     let caller = Caller {
@@ -270,6 +270,7 @@ fn context() -> Result<Context, Failure> {
         scopes: Scopes::ALL,
         subject: None,
         profile: Arc::new(Profile::named("default").ok_or("there is no default profile")?),
+        registry,
     };
     Ok(Context { caller, now, request: String::new() })
 }

@@ -98,6 +98,7 @@ mod tests {
     use crate::context::Scopes;
     use crate::id::{ClientId, TenantId};
     use crate::quirks::Profile;
+    use crate::scim::registry::Registry;
 
     fn caller() -> Caller {
         Caller {
@@ -108,6 +109,7 @@ mod tests {
             scopes: Scopes::ALL,
             subject: None,
             profile: Arc::new(Profile::named("default").unwrap()),
+            registry: Arc::new(Registry::built_in().unwrap()),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::context::{Caller, Scopes};
 use crate::id::{ClientId, TenantId};
 use crate::quirks::Profile;
 use crate::scim::key::parse_instant;
+use crate::scim::registry::Registry;
 use crate::store::{Store, StoreError, TokenOwner};
 
 pub use bootstrap::{BOOTSTRAP_NAME, Bootstrap};
@@ -31,6 +32,7 @@ pub use tokens::{NewClient, Scope, State, TokenSummary, TokenText};
 pub struct Access {
     store: Store,
     known: Arc<Known>,
+    registry: Arc<Registry>,
     /// The profiles as they are, shared by every caller whose tenant changes nothing in them.
     profiles: Arc<[Arc<Profile>]>,
 }
@@ -102,10 +104,15 @@ impl std::error::Error for AccessError {
 }
 
 impl Access {
-    /// The tenants and tokens of `store`.
-    pub fn new(store: Store) -> Self {
+    /// The tenants and tokens of `store`, which was opened with this registry.
+    pub fn new(store: Store, registry: Arc<Registry>) -> Self {
         let profiles = Profile::NAMES.iter().filter_map(|name| Profile::named(name)).map(Arc::new).collect();
-        Self { store, known: Arc::default(), profiles }
+        Self { store, known: Arc::default(), registry, profiles }
+    }
+
+    /// The schemas and resource types that a tenant has which adds none of its own.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// Who presents `text`, the credentials of an `Authorization: Bearer` header, at the time `now`.
@@ -153,6 +160,7 @@ impl Access {
             scopes: Scopes::ALL,
             subject: None,
             profile: Arc::new(overrides.apply(base)?),
+            registry: Arc::clone(&self.registry),
         })
     }
 
@@ -165,6 +173,7 @@ impl Access {
             scopes: tokens::permitted(&token.scopes)?,
             subject: token.subject,
             profile: self.profile(&token.profile, &policies)?,
+            registry: Arc::clone(&self.registry),
             client_name: token.name,
         })
     }

@@ -14,7 +14,6 @@ use crate::contact;
 use crate::id::TenantId;
 use crate::quirks::{Policy, Profile};
 use crate::scim::key::parse_instant;
-use crate::scim::registry::Registry;
 use crate::scim::schema::ContactKind;
 use crate::scim::urn;
 use crate::store::{self, StoreError, UniquePath};
@@ -189,17 +188,12 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::Invalid`] if the tenant's resources do not obey a choice, [`AccessError::Store`].
-    pub async fn set_overrides(
-        &self,
-        tenant: TenantId,
-        overrides: &Overrides,
-        registry: &Registry,
-    ) -> Result<(), AccessError> {
+    pub async fn set_overrides(&self, tenant: TenantId, overrides: &Overrides) -> Result<(), AccessError> {
         // No profile decides about these, so the tenant alone does.
         let base = Profile::named("default").ok_or_else(|| tokens::unknown_profile("default"))?;
         let profile = overrides.apply(base)?;
         let unique = profile.policy.unique_group_names;
-        let groups = registry.types().iter().filter(|kind| &*kind.schema.id == urn::GROUP);
+        let groups = self.registry.types().iter().filter(|kind| &*kind.schema.id == urn::GROUP);
         let paths: Vec<_> = groups.map(|kind| UniquePath { kind, path: "displayName", unique }).collect();
         let claims = profile.contacts.claims;
         match self.store.set_policies(tenant, &overrides.to_text()?, &paths, claims).await {

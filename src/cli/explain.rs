@@ -31,8 +31,9 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) async fn run(self) -> Result<(), Refused> {
-        let Opened { store, access, registry } = self.database.open_existing().await?;
+        let Opened { store, access } = self.database.open_existing().await?;
         let caller = access.operator(&self.tenant, "explain").await?;
+        let registry = &caller.registry;
         let kind = registry.type_named(&self.kind).cloned().ok_or_else(|| {
             let names: Vec<&str> = registry.types().iter().map(|kind| kind.name.as_str()).collect();
             Refused(format!("there is no type {}; the types are {}", self.kind, names.join(", ")))

@@ -8,8 +8,8 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use crate::cli::{Database, Refused, progress};
+use crate::context::Caller;
 use crate::directory::{Directory, Export as Walk};
-use crate::id::TenantId;
 
 /// Write a tenant's users, groups and memberships as lines of JSON.
 #[derive(Debug, Args)]
@@ -33,15 +33,15 @@ pub(super) struct Export {
 impl Export {
     pub(super) async fn run(self) -> Result<(), Refused> {
         let opened = self.database.open_existing().await?;
-        let tenant = opened.access.tenant(&self.tenant).await?.id;
+        let caller = opened.access.operator(&self.tenant, "export").await?;
         let directory = opened.directory();
         if self.output == Path::new("-") {
             let out = std::io::stdout().lock();
-            return write(directory.export(tenant), &mut BufWriter::new(out), &ProgressBar::hidden()).await;
+            return write(directory.export(caller), &mut BufWriter::new(out), &ProgressBar::hidden()).await;
         }
-        let bar = progress::bar(directory.count(tenant).await?, "lines");
+        let bar = progress::bar(directory.count(&caller).await?, "lines");
         let mut out = BufWriter::new(new_file(&self.output)?);
-        let written = to_file(&directory, tenant, &mut out, &bar).await;
+        let written = to_file(&directory, caller, &mut out, &bar).await;
         if written.is_err() {
             // Half of a directory would pass for all of it.
             std::fs::remove_file(&self.output)?;
@@ -52,11 +52,11 @@ impl Export {
 
 async fn to_file(
     directory: &Directory,
-    tenant: TenantId,
+    caller: Caller,
     out: &mut BufWriter<File>,
     bar: &ProgressBar,
 ) -> Result<(), Refused> {
-    write(directory.export(tenant), out, bar).await?;
+    write(directory.export(caller), out, bar).await?;
     Ok(out.get_ref().sync_all()?)
 }
 

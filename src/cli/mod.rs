@@ -28,7 +28,6 @@ use crate::access::{Access, AccessError};
 use crate::config::{ConfigError, Given};
 use crate::directory::{Directory, Failure};
 use crate::http;
-use crate::scim::registry::Registry;
 use crate::store::{DatabaseUrl, Store, StoreError};
 
 /// A SCIM 2.0 provisioning server: identity providers push users and groups in, applications read them.
@@ -85,17 +84,16 @@ struct Database {
     schemas: Option<PathBuf>,
 }
 
-/// An open database and what it holds resources of.
+/// An open database.
 struct Opened {
     store: Store,
     access: Access,
-    registry: Arc<Registry>,
 }
 
 impl Opened {
     /// The resources in it.
     fn directory(&self) -> Directory {
-        Directory::new(self.store.clone(), Arc::clone(&self.registry))
+        Directory::new(self.store.clone())
     }
 }
 
@@ -105,7 +103,7 @@ impl Database {
         let given = flags.over(Given::from_file(self.config.as_deref())?);
         let registry = Arc::new(schemas::registry(given.schemas.as_deref())?);
         let store = Store::open(&given.database_url()?, &registry).await?;
-        Ok(Opened { access: Access::new(store.clone()), store, registry })
+        Ok(Opened { access: Access::new(store.clone(), registry), store })
     }
 
     /// Where the database is.

@@ -42,8 +42,8 @@ impl Serve {
         start_logging(settings.log_format)?;
         let registry = Arc::new(schemas::registry(settings.schemas.as_deref())?);
         let store = Store::open(&settings.database, &registry).await?;
-        let access = Access::new(store.clone());
-        let directory = Directory::new(store, registry);
+        let access = Access::new(store.clone(), registry);
+        let directory = Directory::new(store);
         let stop = stop_signal()?;
         let (listener, address) = listen(settings.listen)?;
         // Only now: a token that is shown once must not be lost to a port in use.

@@ -53,10 +53,10 @@ impl Command {
         match self {
             Self::Create { name, set, database } => {
                 let overrides = with(Overrides::default(), &set)?;
-                let Opened { access, registry, .. } = database.open().await?;
+                let Opened { access, .. } = database.open().await?;
                 let tenant = access.create_tenant(&name, now).await?;
                 if !overrides.is_empty() {
-                    access.set_overrides(tenant, &overrides, &registry).await?;
+                    access.set_overrides(tenant, &overrides).await?;
                 }
                 say(format_args!(
                     "made tenant {name}; give it a client with `muster token create --tenant {name}`"
@@ -73,10 +73,10 @@ impl Command {
                 say(table::render(["NAME", "CREATED", "POLICIES"], &rows))
             }
             Self::Set { name, settings, database } => {
-                let Opened { access, registry, .. } = database.open().await?;
+                let Opened { access, .. } = database.open().await?;
                 let tenant = access.tenant(&name).await?;
                 let overrides = with(tenant.overrides, &settings)?;
-                access.set_overrides(tenant.id, &overrides, &registry).await?;
+                access.set_overrides(tenant.id, &overrides).await?;
                 say(format_args!("{name}: {overrides}"))
             }
             Self::Delete { name, yes, database } => {

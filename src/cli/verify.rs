@@ -74,7 +74,7 @@ async fn check(database: Database, tenant: &str, now: DateTime<Utc>, mends: bool
     let name = if mends { "reindex" } else { "verify" };
     let caller = opened.access.operator(tenant, name).await?;
     let directory = opened.directory();
-    let bar = progress::bar(directory.count(caller.tenant).await?, "resources");
+    let bar = progress::bar(directory.count(&caller).await?, "resources");
     let mut walk = directory.check(Context { caller, now, request: name.to_owned() }, mends);
     let mut tally = Tally::default();
     while let Some(findings) = walk.next().await? {

@@ -80,7 +80,7 @@ impl Check {
     }
 
     fn kind(&self, index: usize) -> Option<Arc<ResourceType>> {
-        self.directory.registry.types().get(index).cloned()
+        self.cx.caller.registry.types().get(index).cloned()
     }
 
     async fn resources(&mut self, index: usize, after: i64) -> Result<Findings, Failure> {

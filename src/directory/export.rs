@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use crate::context::Caller;
 use crate::directory::render::Timestamp;
 use crate::directory::{Directory, Failure};
-use crate::id::TenantId;
 use crate::scim::registry::ResourceType;
 use crate::scim::version::etag;
 use crate::store::Record;
@@ -20,7 +20,7 @@ const PAGE: u32 = 1000;
 /// A walk over a tenant.
 pub struct Export {
     directory: Directory,
-    tenant: TenantId,
+    caller: Caller,
     at: At,
 }
 
@@ -34,19 +34,19 @@ enum At {
 }
 
 impl Directory {
-    /// Begins an export of a tenant.
-    pub fn export(&self, tenant: TenantId) -> Export {
-        Export { directory: self.clone(), tenant, at: At::Resources(0, 0) }
+    /// Begins an export of the caller's tenant.
+    pub fn export(&self, caller: Caller) -> Export {
+        Export { directory: self.clone(), caller, at: At::Resources(0, 0) }
     }
 
-    /// How many resources a tenant has.
+    /// How many resources the caller's tenant has.
     ///
     /// # Errors
     /// [`Failure::Store`].
-    pub async fn count(&self, tenant: TenantId) -> Result<u64, Failure> {
+    pub async fn count(&self, caller: &Caller) -> Result<u64, Failure> {
         let mut total = 0;
-        for kind in self.registry.types() {
-            total += self.store.count(tenant, kind).await?;
+        for kind in caller.registry.types() {
+            total += self.store.count(caller.tenant, kind).await?;
         }
         Ok(total)
     }
@@ -71,11 +71,11 @@ impl Export {
     }
 
     async fn resources(&mut self, index: usize, after: i64) -> Result<Vec<String>, Failure> {
-        let Some(kind) = self.directory.registry.types().get(index).cloned() else {
+        let Some(kind) = self.caller.registry.types().get(index).cloned() else {
             self.at = At::Memberships((0, String::new()));
             return Ok(Vec::new());
         };
-        let records = self.directory.store.resources_after(self.tenant, &kind, after, PAGE).await?;
+        let records = self.directory.store.resources_after(self.caller.tenant, &kind, after, PAGE).await?;
         self.at = match records.last() {
             Some(last) => At::Resources(index, last.pk),
             None => At::Resources(index + 1, 0),
@@ -85,11 +85,11 @@ impl Export {
 
     async fn memberships(&mut self, after: (i64, String)) -> Result<Vec<String>, Failure> {
         let store = &self.directory.store;
-        let page = store.memberships_after(self.tenant, &after, PAGE).await?;
+        let page = store.memberships_after(self.caller.tenant, &after, PAGE).await?;
         self.at = page.last().map_or(At::End, |last| At::Memberships(last.clone()));
         let mut groups: Vec<i64> = page.iter().map(|(group, _)| *group).collect();
         groups.dedup();
-        let ids: HashMap<_, _> = store.ids_of(self.tenant, &groups).await?.into_iter().collect();
+        let ids: HashMap<_, _> = store.ids_of(self.caller.tenant, &groups).await?.into_iter().collect();
         let line = |members: &[(i64, String)]| {
             let (group, _) = members.first()?;
             let id = ids.get(group)?;

@@ -176,8 +176,8 @@ impl Import {
         &self,
         NewMembers { group, mut members }: NewMembers,
     ) -> Result<Option<Joining>, Failure> {
-        let Directory { store, registry, .. } = &self.directory;
-        let tenant = self.cx.caller.tenant;
+        let store = &self.directory.store;
+        let (tenant, registry) = (self.cx.caller.tenant, &self.cx.caller.registry);
         let is_creation = self.created.contains(&group);
         let found = store.lookup(tenant, &[&group]).await?;
         let kind = found.first().and_then(|found| registry.type_named(&found.kind));

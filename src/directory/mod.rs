@@ -42,7 +42,7 @@ use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::filter::Filter;
 use crate::scim::listing::ListQuery;
 use crate::scim::projection::Projection;
-use crate::scim::registry::{Registry, ResourceType};
+use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::scim::urn;
 use crate::scim::version::Condition;
@@ -59,20 +59,14 @@ const MEMBERS_IN_PATCH_ANSWER: u32 = 100;
 #[derive(Clone)]
 pub struct Directory {
     store: Store,
-    registry: Arc<Registry>,
     queue: Arc<Queue>,
     hasher: Arc<Hasher>,
 }
 
 impl Directory {
-    /// A directory in this store, with these schemas and resource types.
-    pub fn new(store: Store, registry: Arc<Registry>) -> Self {
-        Self { store, registry, queue: Arc::new(Queue::new()), hasher: Arc::new(Hasher::new()) }
-    }
-
-    /// The schemas and resource types.
-    pub fn registry(&self) -> &Arc<Registry> {
-        &self.registry
+    /// The directory in this store.
+    pub fn new(store: Store) -> Self {
+        Self { store, queue: Arc::new(Queue::new()), hasher: Arc::new(Hasher::new()) }
     }
 
     /// One resource.
@@ -89,7 +83,7 @@ impl Directory {
         let with_groups = kind.groups().is_some_and(|attribute| projection.shows(kind, attribute));
         let found = self.store.get(cx.caller.tenant, kind, id, with_groups).await?;
         let (record, groups) = found.ok_or_else(|| not_found(kind, id))?;
-        let mut entry = self.entry(kind, record);
+        let mut entry = self.entry(cx, kind, record);
         entry.groups = groups;
         self.finish(cx, std::slice::from_mut(&mut entry), projection).await?;
         Ok(entry)
@@ -120,7 +114,7 @@ impl Directory {
         let page = self.store.search(cx.caller.tenant, &search).await.map_err(too_complex)?;
         let found = page.records.into_iter();
         let mut entries: Vec<Entry> =
-            found.filter_map(|(scope, record)| Some(self.entry(kinds.get(scope)?, record))).collect();
+            found.filter_map(|(scope, record)| Some(self.entry(cx, kinds.get(scope)?, record))).collect();
         self.load_groups(cx, &mut entries, projection).await?;
         self.finish(cx, &mut entries, projection).await?;
         Ok(Listing { total: page.total, start_index: query.start(), entries })
@@ -138,7 +132,7 @@ impl Directory {
         projection: &Projection,
     ) -> Result<Entry, Failure> {
         let (record, touched) = self.insert(cx, kind, ResourceId::generate(), &body).await?;
-        let mut entry = self.entry(kind, record);
+        let mut entry = self.entry(cx, kind, record);
         entry.touched = touched;
         self.finish(cx, std::slice::from_mut(&mut entry), projection).await?;
         Ok(entry)
@@ -276,7 +270,7 @@ impl Directory {
         projection: &Projection,
         most_members: Option<u32>,
     ) -> Result<Entry, Failure> {
-        let mut entry = self.entry(kind, record);
+        let mut entry = self.entry(cx, kind, record);
         entry.touched = touched;
         let entries = std::slice::from_mut(&mut entry);
         self.load_groups(cx, entries, projection).await?;

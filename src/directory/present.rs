@@ -14,8 +14,8 @@ use crate::scim::registry::ResourceType;
 use crate::store::Record;
 
 impl Directory {
-    pub(super) fn entry(&self, kind: &Arc<ResourceType>, record: Record) -> Entry {
-        Entry::new(Arc::clone(&self.registry), Arc::clone(kind), record)
+    pub(super) fn entry(&self, cx: &Context, kind: &Arc<ResourceType>, record: Record) -> Entry {
+        Entry::new(Arc::clone(&cx.caller.registry), Arc::clone(kind), record)
     }
 
     /// The groups of the entries that show them, in one statement.

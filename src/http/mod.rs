@@ -88,6 +88,13 @@ enum Place {
     Nothing,
 }
 
+impl Place {
+    /// Whether what is open there differs from tenant to tenant (reading A32).
+    fn is_tenants(self) -> bool {
+        matches!(self, Self::Types | Self::OneType | Self::Schemas | Self::OneSchema)
+    }
+}
+
 /// One row of the table of routes.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
@@ -132,18 +139,18 @@ const NOTHING: Route = closed(Place::Nothing, "unknown", "");
 
 /// Where a path leads.
 #[derive(Debug)]
-struct Target {
+struct Target<'a> {
     route: Route,
     /// The base that the request came by: `/scim/v2`, `/scim`, or nothing.
     mount: &'static str,
-    /// `{type}`.
-    kind: Option<Arc<ResourceType>>,
+    /// `{type}`, as the path has it.
+    endpoint: &'a str,
     /// `{id}`, `{name}` or `{urn}`, decoded.
     name: String,
 }
 
 /// Finds where a path leads. Doubled slashes and one at the end do not matter.
-fn target(path: &str, registry: &Registry) -> Result<Target, ScimError> {
+fn target(path: &str) -> Result<Target<'_>, ScimError> {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let (mount, rest) = match segments.as_slice() {
         ["scim", "v2", rest @ ..] => ("/scim/v2", rest),
@@ -155,15 +162,24 @@ fn target(path: &str, registry: &Registry) -> Result<Target, ScimError> {
         rest => ("", rest),
     };
     let (place, endpoint, name) = place(mount, rest);
-    let kind = registry.type_at(endpoint).cloned();
     let name = uri::decode(name, false).filter(|name| !name.contains(char::is_control));
     let route = match (ROUTES.iter().find(|route| route.place == place), &name) {
-        (Some(_), _) if !endpoint.is_empty() && kind.is_none() => NOTHING,
         (Some(route), Some(_)) => *route,
         _ if mount.is_empty() => return Err(nothing_here()),
         _ => NOTHING,
     };
-    Ok(Target { route, mount, kind, name: name.unwrap_or_default() })
+    Ok(Target { route, mount, endpoint, name: name.unwrap_or_default() })
+}
+
+impl Target<'_> {
+    /// Whether it is a place where there are these types, and the type that is there.
+    fn kind(&self, registry: &Registry) -> Option<Option<Arc<ResourceType>>> {
+        match (self.route.place, self.endpoint) {
+            (Place::Nothing, _) => None,
+            (_, "") => Some(None),
+            (_, endpoint) => Some(Some(Arc::clone(registry.type_at(endpoint)?))),
+        }
+    }
 }
 
 /// The place, the `{type}` and the other captured segment of a path behind its mount.
@@ -210,35 +226,45 @@ async fn answer(
     if let Some(api) = api::serving(request.path()) {
         return api.answer(app, request, payload, now, trail).await;
     }
-    let target = target(request.path(), app.directory.registry())?;
+    let target = target(request.path())?;
     let Route { place, template, allow, open } = target.route;
     trail.route = template;
-    if *request.method() == Method::OPTIONS && !allow.is_empty() {
-        return Ok(HttpResponse::NoContent().insert_header(("allow", allow)).finish());
+    let asks_methods = *request.method() == Method::OPTIONS;
+    let methods = || Ok(HttpResponse::NoContent().insert_header(("allow", allow)).finish());
+    if asks_methods && target.kind(app.access.registry()).is_some() {
+        return methods();
     }
-    let caller = match open {
+    let token = auth::bearer(request);
+    let caller = match open && (token.is_none() || !place.is_tenants()) {
         true => None,
-        false => Some(app.access.authenticate(auth::bearer(request), now).await?),
+        false => Some(app.access.authenticate(token, now).await?),
     };
     if let Some(caller) = &caller {
         trail.tenant.clone_from(&caller.tenant_name);
         trail.client.clone_from(&caller.client_name);
     }
-    if place == Place::Nothing {
+    let registry = caller.as_ref().map_or(app.access.registry(), |caller| &caller.registry);
+    let Some(kind) = target.kind(registry) else {
+        trail.route = NOTHING.template;
         return Err(nothing_here().into());
-    }
+    };
     let method = request.method().as_str();
-    if !allow.split(", ").any(|allowed| allowed == method) {
-        let endpoint = target.kind.as_ref().map_or("", |kind| &kind.endpoint);
-        return Err(Failure::method(method, &template.replace("{type}", endpoint), allow));
+    if asks_methods {
+        return methods();
     }
-    let Some(caller) = caller else { return open_place(app, request, &target).await };
+    if !allow.split(", ").any(|allowed| allowed == method) {
+        return Err(Failure::method(method, &template.replace("{type}", target.endpoint), allow));
+    }
+    let caller = match caller {
+        Some(caller) if !open => caller,
+        _ => return open_place(app, request, &target, registry).await,
+    };
     let context = Context { caller, now, request: trail.request_id.clone() };
     let base = base::base(request, &app.settings, target.mount)?;
     let mut call = Call { app, request, context: &context, base: &base, trail };
     call.check_may_read()?;
     call.check_accept()?;
-    let Some(kind) = &target.kind else { return call.without_type(place, payload).await };
+    let Some(kind) = &kind else { return call.without_type(place, payload).await };
     match (place, request.method()) {
         (Place::Search, _) => resources::search(&mut call, std::slice::from_ref(kind), payload).await,
         (Place::Resources, &Method::POST) => resources::create(&mut call, kind, payload).await,
@@ -250,11 +276,16 @@ async fn answer(
     }
 }
 
-async fn open_place(app: &App, request: &HttpRequest, target: &Target) -> Result<HttpResponse, Failure> {
+async fn open_place(
+    app: &App,
+    request: &HttpRequest,
+    target: &Target<'_>,
+    registry: &Registry,
+) -> Result<HttpResponse, Failure> {
     match target.route.place {
         Place::Health => Ok(server::healthy()),
         Place::Ready => server::ready(&app.access).await,
         Place::OpenApi => api::answer(200, &openapi::document()),
-        place => discovery::answer(app, request, target, place),
+        place => discovery::answer(app, request, target, place, registry),
     }
 }

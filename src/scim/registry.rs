@@ -105,6 +105,15 @@ pub struct Extension {
     pub required: bool,
 }
 
+/// What the types of one registry know of each other.
+#[derive(Debug, Default)]
+pub struct Family {
+    /// The name and the endpoint of each.
+    pub types: Vec<(String, String)>,
+    /// The attribute that memberships stand for, seen from the group.
+    pub members: Option<Arc<Attribute>>,
+}
+
 /// A kind of resource: its endpoint and its schemas (RFC 7643 §6).
 #[derive(Debug)]
 pub struct ResourceType {
@@ -124,6 +133,8 @@ pub struct ResourceType {
     pub is_selective: bool,
     /// The single complex attributes that refer to a resource by its id and URI, such as `manager`.
     pub references: Vec<Arc<Attribute>>,
+    /// The types of the registry that this one is in.
+    pub family: Arc<Family>,
     by_name: HashMap<String, Arc<Attribute>>,
     by_loose_name: HashMap<String, Option<Arc<Attribute>>>,
 }
@@ -145,6 +156,7 @@ impl ResourceType {
             description: header.description,
             is_selective: false,
             references: Vec::new(),
+            family: Arc::default(),
             schema,
             extensions,
             attributes,
@@ -246,6 +258,7 @@ struct TypeHeader {
 pub struct Registry {
     schemas: Vec<Arc<Schema>>,
     types: Vec<Arc<ResourceType>>,
+    documents: Vec<(String, Value)>,
 }
 
 /// The documents that are built in, by the name of their file under `schemas/`.
@@ -285,14 +298,23 @@ impl Registry {
                 serde_json::from_str(text).map_err(|error| ScimError::value(error.to_string()).at(name))?;
             documents.push((name.to_owned(), document));
         }
-        for (name, document) in more {
-            documents.retain(|(_, earlier)| document_key(earlier) != document_key(document));
-            documents.push((name.clone(), document.clone()));
-        }
-        Self::build(&documents)
+        Self::build(documents, more)
     }
 
-    fn build(documents: &[(String, Value)]) -> Result<Self, ScimError> {
+    /// These documents and `more`, as [`Registry::with`] does with the built-in ones.
+    ///
+    /// # Errors
+    /// As [`Registry::with`].
+    pub fn extended(&self, more: &[(String, Value)]) -> Result<Self, ScimError> {
+        Self::build(self.documents.clone(), more)
+    }
+
+    fn build(mut all: Vec<(String, Value)>, more: &[(String, Value)]) -> Result<Self, ScimError> {
+        for (name, document) in more {
+            all.retain(|(_, earlier)| document_key(earlier) != document_key(document));
+            all.push((name.clone(), document.clone()));
+        }
+        let documents = &all;
         let (types, schemas): (Vec<_>, Vec<_>) =
             documents.iter().partition(|(_, d)| is_a(d, urn::RESOURCE_TYPE));
         if let Some((name, _)) = schemas.iter().find(|(_, d)| !is_a(d, urn::SCHEMA)) {
@@ -300,7 +322,7 @@ impl Registry {
             return Err(ScimError::value(wanted).at(name));
         }
         let extensions = extension_ids(&types);
-        let mut registry = Self { schemas: Vec::new(), types: Vec::new() };
+        let mut registry = Self { schemas: Vec::new(), types: Vec::new(), documents: Vec::new() };
         for (name, document) in schemas {
             let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
             let extends = extensions.iter().any(|extension| urn::same(extension, id));
@@ -311,14 +333,27 @@ impl Registry {
         let common: Value = serde_json::from_str(COMMON)
             .map_err(|error| ScimError::value(error.to_string()).at("common.json"))?;
         let common = Schema::parse(&common, Placement::Base)?;
+        let mut built: Vec<ResourceType> = Vec::new();
         for (name, document) in types {
-            let built = registry.build_type(document, &common).map_err(|error| error.at(name))?;
-            registry.types.push(Arc::new(built));
+            let kind = registry.build_type(document, &common, &built).map_err(|error| error.at(name))?;
+            built.push(kind);
         }
+        let family = Arc::new(Family {
+            types: built.iter().map(|kind| (kind.name.clone(), kind.endpoint.clone())).collect(),
+            members: built.iter().find_map(ResourceType::members).cloned(),
+        });
+        let join = |kind| Arc::new(ResourceType { family: Arc::clone(&family), ..kind });
+        registry.types = built.into_iter().map(join).collect();
+        registry.documents = all;
         Ok(registry)
     }
 
-    fn build_type(&self, document: &Value, common: &Schema) -> Result<ResourceType, ScimError> {
+    fn build_type(
+        &self,
+        document: &Value,
+        common: &Schema,
+        others: &[ResourceType],
+    ) -> Result<ResourceType, ScimError> {
         let required = |member: &str| {
             document
                 .get(member)
@@ -334,7 +369,7 @@ impl Registry {
             endpoint: check_endpoint(required("endpoint")?)?,
             description: document.get("description").and_then(Value::as_str).unwrap_or_default().to_owned(),
         };
-        if self.types.iter().any(|other| other.name == header.name || other.endpoint == header.endpoint) {
+        if others.iter().any(|other| other.name == header.name || other.endpoint == header.endpoint) {
             let detail = format!("the name {} or the endpoint /{} is taken", header.name, header.endpoint);
             return Err(ScimError::value(detail));
         }

@@ -191,7 +191,7 @@ impl Store {
             format!("SELECT r.kind, {columns} FROM resource r WHERE r.tenant = $1 AND r.pk IN ({{ids}})");
         let rows = self.by_ids(&sql, vec![tenant.0.into()], pks.into_iter().map(Value::Int)).await?;
         let holder = rows.into_iter().map(|mut row| {
-            let kind = self.layout().kind_name(row.int()?).unwrap_or_default().to_owned();
+            let kind = self.layout().kind_name(row.int()?).unwrap_or_default().to_string();
             let record = Record::read(&mut row)?;
             Ok((record.pk, (kind, record)))
         });

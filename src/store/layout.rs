@@ -1,20 +1,22 @@
 //! Where each attribute lives: a column, a relation, or a fact with a number from the dictionary.
 //!
-//! Invariant: every comparable attribute of the registry has exactly one place, and the same place for those who
-//! write it and those who search it. The numbers are the database's and never change.
+//! Invariant: every comparable attribute of a registry has exactly one place, and the same place for those who
+//! write it and those who search it. The numbers are the database's and never change; a registry is learned before
+//! any of its types is used.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::json;
 
 use crate::scim::key::Key;
-use crate::scim::registry::{Registry, ResourceType};
+use crate::scim::registry::{Family, Registry, ResourceType};
 use crate::scim::schema::{Attribute, ContactKind, Kept, Returned, Type};
 use crate::scim::urn;
 use crate::store::batch::{Batch, Step};
-use crate::store::driver::{Driver, Row, Statement, Value};
+use crate::store::driver::{Driver, Value};
 use crate::store::error::StoreError;
+use crate::store::statements;
 
 /// The columns that stand for header attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,27 +80,24 @@ pub(super) fn contact_kind(number: i64) -> Option<ContactKind> {
 
 /// One resource type's part of the layout.
 #[derive(Debug)]
-pub(super) struct KindLayout {
+pub(super) struct KindLayout<'a> {
     /// The type's number.
     pub(super) number: i64,
-    /// The type's name.
-    pub(super) name: String,
-    /// The type's endpoint.
-    pub(super) endpoint: String,
-    /// What `members.type` of such a member compares as.
-    pub(super) type_key: String,
-    paths: HashMap<String, i64>,
+    /// The type.
+    pub(super) kind: &'a ResourceType,
+    numbers: Arc<Numbers>,
 }
 
-impl KindLayout {
+impl KindLayout<'_> {
     /// The paths whose values are facts, by their numbers.
     pub(super) fn paths_by_number(&self) -> HashMap<i64, &str> {
-        self.paths.iter().map(|(path, &number)| (number, path.as_str())).collect()
+        self.numbers.paths.iter().map(|(path, &number)| (number, path.as_str())).collect()
     }
 
     /// Where the values of this simple attribute of the type are.
     pub(super) fn place(&self, attribute: &Attribute) -> Place {
-        let fact = || self.paths.get(&attribute.path).map_or(Place::Nowhere, |&number| Place::Fact(number));
+        let fact =
+            || self.numbers.paths.get(&attribute.path).map_or(Place::Nowhere, |&number| Place::Fact(number));
         match attribute.kept {
             Kept::Header => header(&attribute.path).map_or(Place::Nowhere, Place::Header),
             Kept::Contact(kind) => {
@@ -106,7 +105,8 @@ impl KindLayout {
             }
             Kept::Members => end(attribute).map_or(Place::Nowhere, Place::Members),
             Kept::Groups => end(attribute).map_or(Place::Nowhere, Place::Groups),
-            Kept::Document => fact(),
+            Kept::Document if is_indexed(attribute) => fact(),
+            Kept::Document => Place::Nowhere,
         }
     }
 }
@@ -162,90 +162,121 @@ fn end(attribute: &Attribute) -> Option<End> {
     })
 }
 
-/// The layout of every resource type.
-#[derive(Debug)]
+/// The numbers of one type's name and of its paths: those of every registry that has a type of this name.
+#[derive(Clone, Debug, Default)]
+struct Numbers {
+    kind: i64,
+    paths: HashMap<String, i64>,
+}
+
+/// The dictionary, as far as this process needed it yet. What it has of a type is the same for all who have a type
+/// of that name; what differs between them is asked of the type.
+#[derive(Debug, Default)]
 pub(super) struct Layout {
-    kinds: HashMap<String, KindLayout>,
-    display: Option<Arc<Attribute>>,
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    kinds: HashMap<String, Arc<Numbers>>,
+    names: HashMap<i64, Arc<str>>,
 }
 
 impl Layout {
-    /// Reads the dictionary, after adding what the registry has and the dictionary lacks.
-    pub(super) async fn load(driver: &Driver, registry: &Registry) -> Result<Self, StoreError> {
-        let mut numbers = read_dictionary(driver).await?;
+    /// Reads what the dictionary has of the registry, after adding what it lacks.
+    pub(super) async fn learn(&self, driver: &Driver, registry: &Registry) -> Result<(), StoreError> {
+        let wanted: Vec<String> = registry.types().iter().flat_map(names).collect();
+        let mut numbers = read_dictionary(driver, &wanted).await?;
         let mut batch = Batch::default();
-        for name in registry.types().iter().flat_map(names).filter(|name| !numbers.contains_key(name)) {
+        for name in wanted.iter().filter(|name| !numbers.contains_key(*name)) {
             let sql = "INSERT INTO dictionary (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
-            batch.push(Step::new(sql, vec![name.into()]));
+            batch.push(Step::new(sql, vec![name.as_str().into()]));
         }
         if !batch.steps.is_empty() {
             driver.write(batch).await?;
-            numbers = read_dictionary(driver).await?;
+            numbers = read_dictionary(driver, &wanted).await?;
         }
-        let member_type = registry.types().iter().find_map(|kind| kind.members()?.sub("type"));
-        let kinds = registry.types().iter().map(|kind| {
-            let layout = kind_layout(kind, &numbers, member_type)?;
-            Ok((kind.name.clone(), layout))
-        });
-        let display = registry.types().iter().find_map(|kind| kind.members()?.sub("display")).cloned();
-        Ok(Self { kinds: kinds.collect::<Result<_, StoreError>>()?, display })
+        self.add(registry, &numbers)
     }
 
-    /// The part of a resource type, which must be one of the registry that the store was opened with.
-    pub(super) fn kind(&self, kind: &ResourceType) -> Result<&KindLayout, StoreError> {
-        self.kinds
-            .get(&kind.name)
-            .ok_or_else(|| StoreError::internal(format!("the store does not know the type {}", kind.name)))
+    fn add(&self, registry: &Registry, numbers: &HashMap<String, i64>) -> Result<(), StoreError> {
+        let number = |name: String| {
+            let missing = || StoreError::corrupt("the dictionary lost a name");
+            numbers.get(&name).copied().ok_or_else(missing)
+        };
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        for kind in registry.types() {
+            let mut known = inner.kinds.get(&kind.name).map_or_else(Numbers::default, |n| Numbers::clone(n));
+            known.kind = number(kind.name.clone())?;
+            for path in fact_paths(kind) {
+                known.paths.insert(path.to_owned(), number(qualified(kind, path))?);
+            }
+            inner.names.insert(known.kind, kind.name.as_str().into());
+            inner.kinds.insert(kind.name.clone(), Arc::new(known));
+        }
+        Ok(())
     }
 
     /// The number of the attribute that holds a user's login ids; one that no attribute has, if there is none.
     pub(super) fn login_ids(&self) -> i64 {
         let path = format!("{}:loginIds", urn::IDENTIFIERS);
-        self.kinds.values().find_map(|kind| kind.paths.get(&path)).copied().unwrap_or(-1)
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.kinds.get("User").and_then(|numbers| numbers.paths.get(&path)).copied().unwrap_or(-1)
     }
 
-    /// The resource types, in no order.
-    pub(super) fn kinds(&self) -> impl Iterator<Item = &KindLayout> {
-        self.kinds.values()
+    /// The part of a resource type, whose registry must have been learned.
+    pub(super) fn kind<'a>(&self, kind: &'a ResourceType) -> Result<KindLayout<'a>, StoreError> {
+        let unknown = || StoreError::internal(format!("the store does not know the type {}", kind.name));
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let numbers = Arc::clone(inner.kinds.get(&kind.name).ok_or_else(unknown)?);
+        Ok(KindLayout { number: numbers.kind, kind, numbers })
+    }
+
+    /// The number of the type of that name, if a registry has one.
+    pub(super) fn kind_number(&self, name: &str) -> Option<i64> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.kinds.get(name).map(|numbers| numbers.kind)
     }
 
     /// The name of the resource type with that number.
-    pub(super) fn kind_name(&self, number: i64) -> Option<&str> {
-        self.kinds.values().find(|kind| kind.number == number).map(|kind| kind.name.as_str())
+    pub(super) fn kind_name(&self, number: i64) -> Option<Arc<str>> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.names.get(&number).cloned()
     }
 
-    /// What `members.display` of a resource with this label compares as.
-    pub(super) fn label_key(&self, label: &str) -> Option<String> {
-        let key = Key::of(self.display.as_ref()?, &json!(label))?;
-        Some(key.as_str().to_owned())
+    /// The name of the resource type and the path of the attribute with these numbers.
+    pub(super) fn names(&self, kind: i64, path: i64) -> Option<(Arc<str>, String)> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let name = inner.names.get(&kind)?;
+        let (path, _) = inner.kinds.get(&**name)?.paths.iter().find(|(_, number)| **number == path)?;
+        Some((Arc::clone(name), path.clone()))
     }
 }
 
-async fn read_dictionary(driver: &Driver) -> Result<HashMap<String, i64>, StoreError> {
-    let rows = driver.scan(Statement::new("SELECT name, id FROM dictionary", Vec::<Value>::new())).await?;
-    rows.into_iter().map(|mut row: Row| Ok((row.text()?, row.int()?))).collect()
+/// What `members.type` of a member of that type compares as.
+pub(super) fn type_key(family: &Family, name: &str) -> String {
+    let attribute = family.members.as_ref().and_then(|members| members.sub("type"));
+    let key = attribute.and_then(|attribute| Key::of(attribute, &json!(name)));
+    key.map_or_else(String::new, |key| key.as_str().to_owned())
 }
 
-fn kind_layout(
-    kind: &Arc<ResourceType>,
-    numbers: &HashMap<String, i64>,
-    member_type: Option<&Arc<Attribute>>,
-) -> Result<KindLayout, StoreError> {
-    let number = |name: String| {
-        let missing = || StoreError::corrupt("the dictionary lost a name");
-        numbers.get(&name).copied().ok_or_else(missing)
-    };
-    let paths = fact_paths(kind)
-        .map(|path| Ok((path.to_owned(), number(qualified(kind, path))?)))
-        .collect::<Result<_, StoreError>>()?;
-    let type_key = member_type.and_then(|attribute| Key::of(attribute, &json!(kind.name)));
-    Ok(KindLayout {
-        number: number(kind.name.clone())?,
-        name: kind.name.clone(),
-        endpoint: kind.endpoint.clone(),
-        type_key: type_key.map_or_else(String::new, |key| key.as_str().to_owned()),
-        paths,
-    })
+/// What `members.display` of a resource with this label compares as.
+pub(super) fn label_key(family: &Family, label: &str) -> Option<String> {
+    let key = Key::of(family.members.as_ref()?.sub("display")?, &json!(label))?;
+    Some(key.as_str().to_owned())
+}
+
+/// The numbers of these names, as far as they have one.
+async fn read_dictionary(driver: &Driver, names: &[String]) -> Result<HashMap<String, i64>, StoreError> {
+    let names: Vec<Value> = names.iter().map(|name| name.as_str().into()).collect();
+    let mut numbers = HashMap::new();
+    for statement in statements("SELECT d.name, d.id FROM dictionary d WHERE d.name IN ({ids})", &[], &names)
+    {
+        for mut row in driver.brief(statement).await? {
+            numbers.insert(row.text()?, row.int()?);
+        }
+    }
+    Ok(numbers)
 }
 
 /// Every name that the dictionary must have for a type.
@@ -262,8 +293,13 @@ fn fact_paths(kind: &ResourceType) -> impl Iterator<Item = &str> {
     kind.all_attributes()
         .filter(|attribute| attribute.returned != Returned::Never)
         .flat_map(|attribute| std::iter::once(attribute).chain(&attribute.sub_attributes))
-        .filter(|leaf| leaf.kind != Type::Complex && leaf.returned != Returned::Never && is_fact(leaf))
+        .filter(|leaf| is_indexed(leaf) && is_fact(leaf))
         .map(|leaf| leaf.path.as_str())
+}
+
+/// Whether its values are comparable and no secret.
+fn is_indexed(leaf: &Attribute) -> bool {
+    leaf.kind != Type::Complex && leaf.returned != Returned::Never
 }
 
 fn is_fact(leaf: &Attribute) -> bool {

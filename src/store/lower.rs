@@ -4,13 +4,15 @@
 //! it holds for exactly the resources whose facts the evaluator in memory accepts; `tests/differential.rs` compares
 //! the two. Values are bound. The tenant is always `$1`.
 
+use std::sync::Arc;
+
 use crate::scim::filter::{Filter, Op};
 use crate::scim::key::Key;
 use crate::scim::registry::{Path, ResourceType};
 use crate::scim::schema::{Attribute, ContactKind, Kept};
 use crate::store::driver::{Dialect, Value};
 use crate::store::error::StoreError;
-use crate::store::layout::{ContactColumn, End, Header, KindLayout, Layout, Place, contact_number};
+use crate::store::layout::{ContactColumn, End, Header, KindLayout, Layout, Place, contact_number, type_key};
 use crate::store::nesting;
 use crate::store::rows::{bounded, sorts_among_bounded};
 
@@ -56,7 +58,7 @@ impl Column {
 /// The lowering of the filters of one scope: what it needs to know, and the parameters so far.
 pub(super) struct Lowering<'a> {
     layout: &'a Layout,
-    pub(super) kind: &'a KindLayout,
+    pub(super) kind: KindLayout<'a>,
     pub(super) dialect: Dialect,
     params: Vec<Value>,
 }
@@ -66,7 +68,7 @@ impl<'a> Lowering<'a> {
     pub(super) fn new(
         layout: &'a Layout,
         dialect: Dialect,
-        kind: &ResourceType,
+        kind: &'a ResourceType,
         params: Vec<Value>,
     ) -> Result<Self, StoreError> {
         Ok(Self { kind: layout.kind(kind)?, layout, dialect, params })
@@ -361,9 +363,9 @@ impl<'a> Lowering<'a> {
             Header::Created => "r.created".to_owned(),
             Header::Modified => "r.modified".to_owned(),
             Header::Version => "('W/\"' || r.version || '\"')".to_owned(),
-            Header::Kind => self.bind(self.kind.name.as_str()),
+            Header::Kind => self.bind(self.kind.kind.name.as_str()),
             Header::Location => {
-                let endpoint = self.bind(format!("{}/", self.kind.endpoint));
+                let endpoint = self.bind(format!("{}/", self.kind.kind.endpoint));
                 format!("({endpoint} || r.id)")
             }
         })
@@ -374,11 +376,12 @@ impl<'a> Lowering<'a> {
             End::Value => Column::always("m.member"),
             End::Display => Column::nullable("u.label_key"),
             End::Type => {
-                let text = self.by_kind("u", |kind| kind.type_key.clone());
+                let family = Arc::clone(&self.kind.kind.family);
+                let text = self.by_kind("u", |name, _| type_key(&family, name));
                 Column { text, full: None, exists: Some("u.pk IS NOT NULL".to_owned()) }
             }
             End::Reference => {
-                let endpoint = self.by_kind("u", |kind| format!("{}/", kind.endpoint));
+                let endpoint = self.by_kind("u", |_, endpoint| format!("{endpoint}/"));
                 let text = format!("({endpoint} || m.member)");
                 Column { text, full: None, exists: Some("u.pk IS NOT NULL".to_owned()) }
             }
@@ -394,20 +397,22 @@ impl<'a> Lowering<'a> {
                 nesting::is_direct("m.member")
             )),
             End::Reference => {
-                let endpoint = self.by_kind("g", |kind| format!("{}/", kind.endpoint));
+                let endpoint = self.by_kind("g", |_, endpoint| format!("{endpoint}/"));
                 Column::always(format!("({endpoint} || g.id)"))
             }
         }
     }
 
-    /// A text that depends on the type of the resource with that alias.
-    fn by_kind(&mut self, alias: &str, text: impl Fn(&KindLayout) -> String) -> String {
-        let layout = self.layout;
-        let mut cases: Vec<_> = layout.kinds().collect();
-        cases.sort_by_key(|kind| kind.number);
-        let cases: Vec<String> = cases
-            .into_iter()
-            .map(|kind| format!("WHEN {} THEN {}", self.bind(kind.number), self.bind(text(kind))))
+    /// A text that depends on the name and the endpoint of the type of the resource with that alias.
+    fn by_kind(&mut self, alias: &str, text: impl Fn(&str, &str) -> String) -> String {
+        let family = Arc::clone(&self.kind.kind.family);
+        let cases: Vec<String> = family
+            .types
+            .iter()
+            .filter_map(|(name, endpoint)| {
+                let number = self.layout.kind_number(name)?;
+                Some(format!("WHEN {} THEN {}", self.bind(number), self.bind(text(name, endpoint))))
+            })
             .collect();
         format!("CASE {alias}.kind {} ELSE '' END", cases.join(" "))
     }

@@ -111,9 +111,18 @@ impl Store {
             DatabaseUrl::Sqlite(path) => Driver::Sqlite(Sqlite::open(path, &SQLITE_MIGRATIONS)?),
             DatabaseUrl::Postgres(url) => Driver::Postgres(Postgres::open(url, &POSTGRES_MIGRATIONS).await?),
         };
-        let layout = Layout::load(&driver, registry).await?;
+        let layout = Layout::default();
+        layout.learn(&driver, registry).await?;
         let keys = tokio::sync::Mutex::default();
         Ok(Self { inner: Arc::new(Inner { driver, layout, keys }) })
+    }
+
+    /// Gives the attributes of one more registry their numbers; after that its types can be used.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn learn(&self, registry: &Registry) -> Result<(), StoreError> {
+        self.layout().learn(self.driver(), registry).await
     }
 
     /// Whether the database answers.
@@ -192,7 +201,10 @@ impl Store {
             .map(|mut row| {
                 let (group, id) = (row.int()?, row.text()?);
                 let kind = row.maybe_int()?.and_then(|number| self.layout().kind_name(number));
-                Ok((group, Member { id, kind: kind.map(str::to_owned), display: row.maybe_text()? }))
+                Ok((
+                    group,
+                    Member { id, kind: kind.map(|kind| kind.to_string()), display: row.maybe_text()? },
+                ))
             })
             .collect()
     }
@@ -206,7 +218,7 @@ impl Store {
         let rows = self.by_ids(sql, vec![tenant.0.into()], ids.iter().map(|&id| id.into())).await?;
         let found = rows.into_iter().map(|mut row| {
             let (id, number, display) = (row.text()?, row.int()?, row.maybe_text()?);
-            Ok(self.layout().kind_name(number).map(|kind| Found { id, kind: kind.to_owned(), display }))
+            Ok(self.layout().kind_name(number).map(|kind| Found { id, kind: kind.to_string(), display }))
         });
         found.filter_map(Result::transpose).collect()
     }
@@ -226,14 +238,8 @@ impl Store {
         let rows = self.by_ids(sql, vec![tenant.0.into()], ids.iter().map(|&id| id.into())).await?;
         let found = rows.into_iter().map(|mut row| {
             let (id, kind, path, key) = (row.text()?, row.int()?, row.int()?, row.text()?);
-            let kind = self.layout().kinds().find(|layout| layout.number == kind);
-            let named = kind.and_then(|kind| Some((kind, *kind.paths_by_number().get(&path)?)));
-            Ok(named.map(|(kind, path)| UniqueValue {
-                id,
-                kind: kind.name.clone(),
-                path: path.to_owned(),
-                key,
-            }))
+            let named = self.layout().names(kind, path);
+            Ok(named.map(|(kind, path)| UniqueValue { id, kind: kind.to_string(), path, key }))
         });
         found.filter_map(Result::transpose).collect()
     }

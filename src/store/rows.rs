@@ -19,7 +19,9 @@ use crate::scim::resource::Resource;
 use crate::scim::schema::{ContactKind, Kept, Uniqueness};
 use crate::scim::urn;
 use crate::store::error::StoreError;
-use crate::store::layout::{ContactColumn, KindLayout, Layout, Place, contact_column, contact_number};
+use crate::store::layout::{
+    ContactColumn, KindLayout, Layout, Place, contact_column, contact_number, label_key,
+};
 use crate::store::write::Unique;
 
 /// The longest key, in bytes, that is stored as it is; PostgreSQL's index entries end at about 2,700.
@@ -101,9 +103,9 @@ impl SideRows {
         let all = facts(kind, resource.body());
         let label = label(resource.body());
         Ok(Self {
-            facts: fact_rows(layout.kind(kind)?, &all, also_unique.paths),
+            facts: fact_rows(&layout.kind(kind)?, &all, also_unique.paths),
             contacts: contact_rows(kind, resource.body(), &all, also_unique.claims),
-            label_key: label.as_deref().and_then(|label| layout.label_key(label)),
+            label_key: label.as_deref().and_then(|label| label_key(&kind.family, label)),
             label,
         })
     }
@@ -117,7 +119,7 @@ fn label(body: &Map<String, Json>) -> Option<String> {
     text("displayName").or_else(user_name).map(str::to_owned)
 }
 
-fn fact_rows(kind: &KindLayout, facts: &[Fact], also_unique: &[&str]) -> BTreeMap<FactKey, FactRow> {
+fn fact_rows(kind: &KindLayout<'_>, facts: &[Fact], also_unique: &[&str]) -> BTreeMap<FactKey, FactRow> {
     let mut rows = BTreeMap::new();
     // A resource does not clash with itself: of two equal values only the first goes into the unique index.
     let mut taken = HashSet::new();

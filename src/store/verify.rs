@@ -231,7 +231,8 @@ impl Store {
         let resources = self.by_ids(&sql, of_tenant(), ids()).await?;
         let sql = "SELECT f.resource, f.path, f.key, f.element, f.leads, f.uniq, f.long FROM fact f \
                    WHERE f.tenant = $1 AND f.resource IN ({ids})";
-        let names = self.layout().kind(kind)?.paths_by_number();
+        let layout = self.layout().kind(kind)?;
+        let names = layout.paths_by_number();
         let mut facts: HashMap<i64, BTreeMap<_, _>> = HashMap::new();
         for mut row in self.by_ids(sql, of_tenant(), ids()).await? {
             let pk = row.int()?;

@@ -31,8 +31,6 @@ pub(crate) struct App {
     pub(crate) address: SocketAddr,
     /// Its tenants and tokens.
     pub(crate) access: Access,
-    /// Its schemas.
-    pub(crate) registry: Arc<Registry>,
     /// A token of the tenant `default` with the scope `scim` and the profile `default`; [`App::get`] and its
     /// like use it.
     pub(crate) token: String,
@@ -71,28 +69,20 @@ impl App {
         let url = url.parse().unwrap();
         let (ready, started) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
-        let shared = Arc::clone(&registry);
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let store = Store::open(&url, &shared).await.unwrap();
-                let access = Access::new(store.clone());
+                let store = Store::open(&url, &registry).await.unwrap();
+                let access = Access::new(store.clone(), registry);
                 let stop = async { drop(stopped.await) };
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 ready.send((listener.local_addr().unwrap(), access.clone())).unwrap();
                 let settings = Settings { workers: settings.workers.or(Some(2)), ..settings };
-                http::serve(listener, settings, Directory::new(store, shared), access, stop).await.unwrap();
+                http::serve(listener, settings, Directory::new(store), access, stop).await.unwrap();
             });
         });
         let (address, access) = started.recv().unwrap();
-        let mut app = Self {
-            address,
-            access,
-            registry,
-            token: String::new(),
-            stop: Some(stop),
-            thread: Some(thread),
-            directory,
-        };
+        let mut app =
+            Self { address, access, token: String::new(), stop: Some(stop), thread: Some(thread), directory };
         app.token = app.new_token(TenantId::DEFAULT, Scope::Scim, "default");
         app
     }
@@ -108,7 +98,7 @@ impl App {
         for setting in settings {
             overrides.set(setting).unwrap();
         }
-        wait(self.access.set_overrides(tenant, &overrides, &self.registry)).unwrap();
+        wait(self.access.set_overrides(tenant, &overrides)).unwrap();
     }
 
     /// Makes a token that counts for an hour.

@@ -85,7 +85,7 @@ impl Admission {
         body: Map<String, Value>,
         secrets: Option<Map<String, Value>>,
     ) -> Result<Row, String> {
-        let registry = self.directory.registry();
+        let registry = &self.cx.caller.registry;
         let kind = registry.type_named(kind).ok_or_else(|| {
             let names: Vec<&str> = registry.types().iter().map(|kind| kind.name.as_str()).collect();
             format!("there is no type {kind:?}; the types are {}", names.join(", "))

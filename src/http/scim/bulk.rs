@@ -21,7 +21,7 @@ use crate::scim::version::etag;
 pub(in crate::http) async fn answer(call: &mut Call<'_>, payload: Payload) -> Result<HttpResponse, Failure> {
     call.check_may_write()?;
     let body = call.body(payload).await.map_err(|error| name_the_limit(error, call))?;
-    let mut request = BulkRequest::parse(&body, call.app.directory.registry())?;
+    let mut request = BulkRequest::parse(&body, &call.context.caller.registry)?;
     for action in request.operations.iter_mut().filter_map(|operation| operation.action.as_mut().ok()) {
         let (profile, kind, data) = (&call.context.caller.profile, &action.kind, &mut action.data);
         let fired = match action.verb {

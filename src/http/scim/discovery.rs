@@ -1,7 +1,7 @@
 //! What the server is: its configuration, resource types and schemas (RFC 7644 §4, RFC 7643 §5–§7).
 //!
 //! Invariant: a document shows only attributes that its schema under `schemas/` declares; nobody needs a
-//! token to read it (reading A32).
+//! token to read it, and who has one sees the schemas of their tenant (reading A32).
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,7 +12,7 @@ use crate::http::{App, Place, Target, base};
 use crate::scim::bulk::MAX_OPERATIONS;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::listing::MAX_COUNT;
-use crate::scim::registry::ResourceType;
+use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::schema::Schema;
 use crate::scim::urn;
 
@@ -20,8 +20,9 @@ use crate::scim::urn;
 pub(in crate::http) fn answer(
     app: &App,
     request: &HttpRequest,
-    target: &Target,
+    target: &Target<'_>,
     place: Place,
+    registry: &Registry,
 ) -> Result<HttpResponse, Failure> {
     let mut names = request.query_string().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     if names.any(|name| name == "filter") {
@@ -29,7 +30,6 @@ pub(in crate::http) fn answer(
         return Err(ScimError::new(ErrorKind::Forbidden, detail).into());
     }
     let base = base::base(request, &app.settings, target.mount)?;
-    let registry = app.directory.registry();
     let name = &target.name;
     let document = match place {
         Place::Configuration => configuration(app.settings.max_body, &base),

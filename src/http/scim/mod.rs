@@ -46,8 +46,8 @@ impl Call<'_> {
         let missing = |feature: &str| {
             Err(ScimError::new(ErrorKind::NotImplemented, format!("{feature} is not supported")).into())
         };
-        let app = self.app;
-        let kinds = app.directory.registry().types();
+        let registry = Arc::clone(&self.context.caller.registry);
+        let kinds = registry.types();
         match place {
             Place::Root => resources::list(self, kinds).await,
             Place::RootSearch => resources::search(self, kinds, payload).await,
