@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Access, AccessError, FRESH, tokens};
 use crate::contact;
 use crate::id::TenantId;
+use crate::message;
 use crate::quirks::{Policy, Profile};
 use crate::scim::key::parse_instant;
 use crate::scim::schema::ContactKind;
@@ -76,7 +77,11 @@ impl Overrides {
         let (name, value) = assignment.split_once('=').ok_or_else(|| no_setting(assignment))?;
         let choice = match value {
             "on" | "off" if Policy::NAMES.contains(&name) => Choice::Policy(value == "on"),
-            _ if contact::Policy::default().set(name, value) => Choice::Setting(value.to_owned()),
+            _ if contact::Policy::default().set(name, value)
+                || message::Settings::default().set(name, value) =>
+            {
+                Choice::Setting(value.to_owned())
+            }
             _ => return Err(no_setting(assignment)),
         };
         self.0.insert(name.to_owned(), choice);
@@ -91,7 +96,7 @@ impl Overrides {
         for (name, choice) in &self.0 {
             let known = match choice {
                 Choice::Policy(value) => profile.policy.set(name, *value).is_ok(),
-                Choice::Setting(text) => profile.contacts.set(name, text),
+                Choice::Setting(text) => profile.contacts.set(name, text) || profile.courier.set(name, text),
             };
             if !known {
                 return Err(no_setting(&format!("{name}={choice}")));
@@ -122,8 +127,8 @@ impl fmt::Display for Overrides {
 
 fn no_setting(assignment: &str) -> AccessError {
     let names = Policy::NAMES.join(", ");
-    let settings: Vec<String> =
-        contact::Policy::SETTINGS.iter().map(|(name, values)| format!("{name} is {values}")).collect();
+    let all = contact::Policy::SETTINGS.iter().chain(&message::Settings::SETTINGS);
+    let settings: Vec<String> = all.map(|(name, values)| format!("{name} is {values}")).collect();
     AccessError::invalid(format!(
         "{assignment:?} is no setting of a tenant; write POLICY=on or POLICY=off, where POLICY is one of {names}; \
          or SETTING=VALUE, where {}",

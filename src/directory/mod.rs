@@ -3,6 +3,7 @@
 //! Invariant: every write is computed from a version that was read and takes effect only if that version is still
 //! current; a lost race is read again and retried here, so that a client sees 412 only if it sent a precondition.
 
+mod amend;
 mod bulk;
 mod check;
 mod edit;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde_json::{Map, Value};
 
+pub use self::amend::{Amendment, Stored};
 pub use self::bulk::Done;
 pub use self::check::{Check, Findings};
 use self::edit::{Edit, Revision};
@@ -49,7 +51,7 @@ use crate::scim::version::Condition;
 use crate::store::{Mutation, Record, Scope, Search, Store, StoreError, Unique, What};
 
 /// How often a write that lost a race is tried again before the client is asked to come back.
-const ATTEMPTS: usize = 32;
+pub(crate) const ATTEMPTS: usize = 32;
 
 /// A group with more members than this is not read back for the answer to a PATCH, which then is 204
 /// (RFC 7644 §3.5.2), so that changing one member costs the same in a group of any size.
@@ -382,7 +384,7 @@ fn not_found(kind: &ResourceType, id: &str) -> Failure {
     ScimError::new(ErrorKind::NotFound, format!("there is no {} {id:?}", kind.name)).into()
 }
 
-fn contended() -> Failure {
+pub(crate) fn contended() -> Failure {
     let detail = "the resource is being changed by others all the time; try again";
     ScimError::new(ErrorKind::Unavailable, detail).into()
 }

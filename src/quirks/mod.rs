@@ -33,6 +33,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::contact;
+use crate::message::Settings;
 use crate::scim::registry::{AttributeName, Path, ResourceType};
 use crate::scim::schema::Attribute;
 use comparison::Comparison;
@@ -162,6 +163,8 @@ pub struct Profile {
     pub policy: Policy,
     /// What the tenant decides about addresses and numbers.
     pub contacts: contact::Policy,
+    /// What the tenant decides about messages and links.
+    pub courier: Settings,
 }
 
 impl Profile {
@@ -175,7 +178,13 @@ impl Profile {
             "strict" => ("strict", false, Policy::STRICT),
             _ => return None,
         };
-        Some(Self { name, quirks, policy, contacts: contact::Policy::default() })
+        Some(Self {
+            name,
+            quirks,
+            policy,
+            contacts: contact::Policy::default(),
+            courier: Settings::default(),
+        })
     }
 }
 

@@ -54,6 +54,8 @@ enum Guard {
     OneOrConflict,
     /// One; none means that rows which belong together do not agree.
     OneOrCorrupt(&'static str),
+    /// One; none means that something was done as often as it may be.
+    OneOrExhausted,
 }
 
 impl Step {
@@ -70,6 +72,12 @@ impl Step {
     /// Fails the batch with [`StoreError::Corrupt`] unless the step changes one row.
     pub(super) fn or_corrupt(mut self, detail: &'static str) -> Self {
         self.guard = Guard::OneOrCorrupt(detail);
+        self
+    }
+
+    /// Fails the batch with [`StoreError::Exhausted`] unless the step changes one row.
+    pub(super) fn or_exhausted(mut self) -> Self {
+        self.guard = Guard::OneOrExhausted;
         self
     }
 
@@ -90,6 +98,7 @@ impl Step {
     pub(super) fn check(&self, changed: usize) -> Result<(), StoreError> {
         match self.guard {
             Guard::OneOrConflict if changed != 1 => Err(StoreError::Conflict),
+            Guard::OneOrExhausted if changed != 1 => Err(StoreError::Exhausted),
             Guard::OneOrCorrupt(detail) if changed != 1 => Err(StoreError::corrupt(detail)),
             _ => Ok(()),
         }

@@ -85,6 +85,14 @@ impl Row {
         self.maybe_text()?.ok_or_else(unexpected)
     }
 
+    /// The next column, which holds octets.
+    pub(super) fn blob(&mut self) -> Result<Vec<u8>, StoreError> {
+        match self.columns.next() {
+            Some(Value::Blob(octets)) => Ok(octets),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// The last column, which holds text.
     pub(super) fn last_text(self) -> Result<String, StoreError> {
         match self.columns.last() {

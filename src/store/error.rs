@@ -15,6 +15,8 @@ pub enum StoreError {
     },
     /// The resource changed, or went away, after it was read.
     Conflict,
+    /// Something was done as often as it may be in a span of time.
+    Exhausted,
     /// The filters of the search have more parts than one statement takes.
     TooComplex {
         /// How many parts they may have together.
@@ -38,7 +40,8 @@ impl StoreError {
         Self::Internal(Cause(detail.into()))
     }
 
-    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+    /// Something that the database, or what it depends on, cannot do now.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::Unavailable(Cause(detail.into()))
     }
 }
@@ -48,6 +51,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::Unique { path } => write!(f, "the value of {path} is taken"),
             Self::Conflict => f.write_str("the resource changed meanwhile"),
+            Self::Exhausted => f.write_str("that was done as often as it may be"),
             Self::TooComplex { limit } => write!(f, "a filter may have {limit} parts"),
             Self::Unavailable(_) => f.write_str("the database is not available"),
             Self::Corrupt(_) => f.write_str("the database is damaged"),
@@ -60,7 +64,7 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unavailable(cause) | Self::Corrupt(cause) | Self::Internal(cause) => Some(cause),
-            Self::Unique { .. } | Self::Conflict | Self::TooComplex { .. } => None,
+            Self::Unique { .. } | Self::Conflict | Self::Exhausted | Self::TooComplex { .. } => None,
         }
     }
 }

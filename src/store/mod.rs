@@ -13,7 +13,9 @@ use crate::scim::filter::Filter;
 use crate::scim::registry::{Registry, ResourceType};
 
 mod batch;
+mod beside;
 mod bulk;
+mod contacts;
 mod drive;
 mod driver;
 mod error;
@@ -33,6 +35,7 @@ mod verify;
 mod walk;
 mod write;
 
+pub use beside::{Aside, Challenge, Outgoing};
 pub use bulk::{Arrival, Bulk, Clash, Joining, Mark, Seen, Stamp};
 pub use error::{Cause, StoreError};
 pub use explain::Start;
@@ -53,20 +56,22 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 5] = [
+const SQLITE_MIGRATIONS: [Migration; 6] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
     Migration { number: 5, sql: include_str!("migrations/0005_contacts.sql") },
+    Migration { number: 6, sql: include_str!("migrations/0006_identity.sql") },
 ];
 
 /// The history of the tables in PostgreSQL, which gathers its own statistics.
-const POSTGRES_MIGRATIONS: [Migration; 4] = [
+const POSTGRES_MIGRATIONS: [Migration; 5] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
     Migration { number: 5, sql: include_str!("migrations/0005_contacts.sql") },
+    Migration { number: 6, sql: include_str!("migrations/0006_identity.sql") },
 ];
 
 /// How many row keys a process reserves at a time.

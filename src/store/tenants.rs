@@ -152,6 +152,8 @@ impl Store {
                 format!("DELETE FROM fact WHERE tenant = $1 AND resource {some}"),
                 format!("DELETE FROM contact WHERE tenant = $1 AND resource {some}"),
                 format!("DELETE FROM membership WHERE tenant = $1 AND grp {some}"),
+                format!("DELETE FROM bag WHERE tenant = $1 AND resource {some}"),
+                format!("DELETE FROM challenge WHERE tenant = $1 AND resource {some}"),
                 format!("DELETE FROM resource WHERE {tenant} = $1 AND pk {some} RETURNING pk"),
             ]
         })
@@ -163,6 +165,8 @@ impl Store {
         .await?;
         let mut rest = Batch::default();
         rest.push(Step::new("DELETE FROM counter WHERE tenant = $1", vec![id.clone()]));
+        rest.push(Step::new("DELETE FROM outbox WHERE tenant = $1", vec![id.clone()]));
+        rest.push(Step::new("DELETE FROM allowance WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM import WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM tenant WHERE tenant = $1", vec![id]));
         self.driver().write(rest).await.map(drop)

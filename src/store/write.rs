@@ -3,7 +3,6 @@
 //! Invariant: document, facts, contacts, memberships, counters and the change log move together. An update writes
 //! only what differs; a contact that is still there keeps its row.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::contact::Claims;
@@ -11,13 +10,13 @@ use crate::id::{ResourceId, TenantId};
 use crate::scim::key::Key;
 use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
-use crate::scim::schema::ContactKind;
 use crate::store::batch::{Batch, Step};
+use crate::store::beside::Aside;
 use crate::store::driver::{Dialect, Statement, Value};
 use crate::store::error::StoreError;
-use crate::store::layout::{Layout, contact_number};
+use crate::store::layout::Layout;
 use crate::store::record::Record;
-use crate::store::rows::{ContactRow, FactKey, FactRow, SideRows};
+use crate::store::rows::{FactKey, FactRow, SideRows};
 use crate::store::{Store, statements};
 use chrono::{DateTime, Utc};
 
@@ -105,9 +104,25 @@ impl Store {
         resource: &Resource,
         members: &[String],
     ) -> Result<Record, StoreError> {
+        self.create_with(mutation, resource, members, &[]).await
+    }
+
+    /// Stores a new resource, its members, and what stands beside it.
+    ///
+    /// # Errors
+    /// As [`Store::create`], and [`StoreError::Exhausted`].
+    pub async fn create_with(
+        &self,
+        mutation: &Mutation<'_>,
+        resource: &Resource,
+        members: &[String],
+        asides: &[Aside],
+    ) -> Result<Record, StoreError> {
         let record = new_record(mutation, self.next_pk().await?, 1, resource);
         let write = Write { layout: self.layout(), mutation, pk: record.pk };
-        self.driver().write(write.create(&record, resource, members)?).await?;
+        let mut batch = write.create(&record, resource, members)?;
+        write.beside(asides, &mut batch);
+        self.driver().write(batch).await?;
         Ok(record)
     }
 
@@ -123,10 +138,53 @@ impl Store {
         new: &Resource,
         members: &MemberEdit,
     ) -> Result<Record, StoreError> {
+        self.update_with(mutation, before, old, new, members, &[]).await
+    }
+
+    /// Puts `new` in the place of `old`, edits the members, and writes what stands beside.
+    ///
+    /// # Errors
+    /// As [`Store::update`], and [`StoreError::Exhausted`].
+    pub async fn update_with(
+        &self,
+        mutation: &Mutation<'_>,
+        before: &Record,
+        old: &Resource,
+        new: &Resource,
+        members: &MemberEdit,
+        asides: &[Aside],
+    ) -> Result<Record, StoreError> {
         let mut record = new_record(mutation, before.pk, before.version + 1, new);
         record.created.clone_from(&before.created);
         let write = Write { layout: self.layout(), mutation, pk: before.pk };
-        self.driver().write(write.update(&record, old, new, members)?).await?;
+        let mut batch = write.update(&record, old, new, members)?;
+        write.beside(asides, &mut batch);
+        self.driver().write(batch).await?;
+        Ok(record)
+    }
+
+    /// Puts `new` in the place of `old` and removes another resource, which is `absorbed`, in one batch.
+    ///
+    /// # Errors
+    /// As [`Store::update_with`]; [`StoreError::Conflict`] also if the other one changed.
+    pub async fn merge(
+        &self,
+        mutation: &Mutation<'_>,
+        before: &Record,
+        (old, new): (&Resource, &Resource),
+        asides: &[Aside],
+        gone: &Mutation<'_>,
+        absorbed: &Record,
+    ) -> Result<Record, StoreError> {
+        let groups = self.groups_with(gone).await?;
+        let write = Write { layout: self.layout(), mutation: gone, pk: absorbed.pk };
+        let mut batch = write.delete(absorbed.version, true, &groups, self.driver().dialect())?;
+        let mut record = new_record(mutation, before.pk, before.version + 1, new);
+        record.created.clone_from(&before.created);
+        let write = Write { layout: self.layout(), mutation, pk: before.pk };
+        batch.steps.extend(write.update(&record, old, new, &MemberEdit::default())?.steps);
+        write.beside(asides, &mut batch);
+        self.driver().write(batch).await?;
         Ok(record)
     }
 
@@ -235,6 +293,10 @@ impl Write<'_> {
         Ok(batch)
     }
 
+    fn beside(&self, asides: &[Aside], batch: &mut Batch) {
+        asides.iter().for_each(|aside| aside.steps(self.mutation.tenant, self.pk, batch));
+    }
+
     fn rows_of(&self, resource: &Resource) -> Result<SideRows, StoreError> {
         SideRows::of(self.layout, self.mutation.kind, resource, self.mutation.also_unique)
     }
@@ -310,6 +372,8 @@ impl Write<'_> {
             "DELETE FROM fact WHERE tenant = $1 AND resource = $2",
             "DELETE FROM contact WHERE tenant = $1 AND resource = $2",
             "DELETE FROM membership WHERE tenant = $1 AND grp = $2",
+            "DELETE FROM bag WHERE tenant = $1 AND resource = $2",
+            "DELETE FROM challenge WHERE tenant = $1 AND resource = $2",
         ] {
             batch.push(Step::new(sql, vec![self.tenant(), self.pk.into()]));
         }
@@ -369,94 +433,6 @@ impl Write<'_> {
         }
     }
 
-    pub(super) fn insert_contact(&self, row: &ContactRow) -> Step {
-        let sql = "INSERT INTO contact (tenant, kind, key, resource, ordinal, long, value, canonical, type, \
-                   type_key, display, display_key, is_primary, id, long_canonical, created, verified_at, \
-                   verified_by, claim) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
-        claiming(Step::new(sql, self.contact_params(row)), row)
-    }
-
-    fn contact_params(&self, row: &ContactRow) -> Vec<Value> {
-        vec![
-            self.tenant(),
-            contact_number(row.kind).into(),
-            row.key.as_str().into(),
-            self.pk.into(),
-            row.ordinal.into(),
-            row.long.as_deref().into(),
-            row.value.as_deref().into(),
-            row.canonical.as_str().into(),
-            row.label.as_deref().into(),
-            row.label_key.as_deref().into(),
-            row.display.as_deref().into(),
-            row.display_key.as_deref().into(),
-            row.primary.into(),
-            row.id.as_str().into(),
-            row.long_canonical.as_deref().into(),
-            row.created.as_deref().into(),
-            row.verified_at.as_deref().into(),
-            row.verified_by.as_deref().into(),
-            row.claim.into(),
-        ]
-    }
-
-    /// Writes the difference. A row that still says the same stays, also where it moves; no two rows can meet,
-    /// because a row moves only to a place where something else was.
-    pub(super) fn move_contacts(&self, old: &SideRows, new: &SideRows, batch: &mut Batch) {
-        let place = |row: &ContactRow| (contact_number(row.kind), row.ordinal);
-        let mut free: BTreeMap<_, &ContactRow> = old.contacts.iter().map(|row| (place(row), row)).collect();
-        let (stay, rest): (Vec<_>, Vec<_>) = new
-            .contacts
-            .iter()
-            .partition(|row| free.get(&place(row)).is_some_and(|there| there.canonical == row.canonical));
-        let stay: Vec<_> = stay.into_iter().map(|row| (row, free.remove(&place(row)))).collect();
-        let mut by_text: HashMap<(ContactKind, &str), VecDeque<&ContactRow>> = HashMap::new();
-        for row in free.into_values() {
-            by_text.entry((row.kind, &row.canonical)).or_default().push_back(row);
-        }
-        let moved: Vec<_> = rest
-            .into_iter()
-            .map(|row| {
-                let same = by_text.get_mut(&(row.kind, row.canonical.as_str()));
-                (row, same.and_then(VecDeque::pop_front))
-            })
-            .collect();
-        by_text.into_values().flatten().for_each(|gone| batch.push(self.delete_contact(gone)));
-        let mut all: Vec<_> = stay.into_iter().chain(moved).collect();
-        // Between rows of one value a claim moves only after it was given up.
-        all.sort_by_key(|(row, _)| row.claim);
-        for (row, earlier) in all {
-            match earlier {
-                Some(earlier) if earlier == row => {}
-                Some(earlier) => batch.push(self.replace_contact(earlier, row)),
-                None => batch.push(self.insert_contact(row)),
-            }
-        }
-    }
-
-    pub(super) fn delete_contact(&self, row: &ContactRow) -> Step {
-        let sql = "DELETE FROM contact WHERE tenant = $1 AND kind = $2 AND key = $3 AND resource = $4 AND ordinal = $5";
-        let params = vec![
-            self.tenant(),
-            contact_number(row.kind).into(),
-            row.key.as_str().into(),
-            self.pk.into(),
-            row.ordinal.into(),
-        ];
-        Step::new(sql, params).or_corrupt("a contact row is missing")
-    }
-
-    pub(super) fn replace_contact(&self, earlier: &ContactRow, row: &ContactRow) -> Step {
-        let sql = "UPDATE contact SET key = $3, ordinal = $5, long = $6, value = $7, canonical = $8, type = $9, \
-                   type_key = $10, display = $11, display_key = $12, is_primary = $13, id = $14, \
-                   long_canonical = $15, created = $16, verified_at = $17, verified_by = $18, claim = $19 \
-                   WHERE tenant = $1 AND kind = $2 AND key = $20 AND resource = $4 AND ordinal = $21";
-        let mut params = self.contact_params(row);
-        params.extend([earlier.key.as_str().into(), earlier.ordinal.into()]);
-        claiming(Step::new(sql, params).or_corrupt("a contact row is missing"), row)
-    }
-
     pub(super) fn insert_member(&self, member: &str) -> Step {
         let sql = "INSERT INTO membership (tenant, grp, member) VALUES ($1, $2, $3) \
                    ON CONFLICT (tenant, grp, member) DO NOTHING";
@@ -493,11 +469,6 @@ impl Write<'_> {
         ];
         Ok(Step::new(sql, params))
     }
-}
-
-/// Names the attribute that is taken where the row's claim is refused.
-fn claiming(step: Step, row: &ContactRow) -> Step {
-    if row.claim { step.unique(row.kind.attribute()) } else { step }
 }
 
 #[cfg(test)]
