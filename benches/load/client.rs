@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Writes the next request of a connection.
 pub(crate) type NextRequest<'a> = dyn FnMut(usize, &mut Vec<u8>) + 'a;
 
+/// Looks at the beginning of the body that a connection got.
+pub(crate) type SeeAnswer<'a> = dyn FnMut(usize, &[u8]) + 'a;
+
 /// What came of one slice of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slice {
@@ -37,6 +40,17 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
+    /// Adds what came after it.
+    pub(crate) fn join(&mut self, later: Self) {
+        self.requests += later.requests;
+        self.errors += later.errors;
+        self.first_error = self.first_error.take().or(later.first_error);
+        self.bytes += later.bytes;
+        self.elapsed += later.elapsed;
+        self.latencies.extend(later.latencies);
+        self.cpu += later.cpu;
+    }
+
     pub(crate) fn a_second(&self) -> f64 {
         self.requests as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
@@ -94,12 +108,22 @@ impl Client {
     /// Sends requests on every connection for that long, then waits for the last answers.
     pub(crate) fn run(&mut self, time: Duration, next: &mut NextRequest<'_>) -> Result<Slice, Failure> {
         let began = Instant::now();
-        self.drive(next, |_| began.elapsed() >= time)
+        self.drive(next, &mut |_, _| {}, |_| began.elapsed() >= time)
     }
 
     /// Sends that many requests as fast as they are answered.
     pub(crate) fn send(&mut self, count: u64, next: &mut NextRequest<'_>) -> Result<Slice, Failure> {
-        self.drive(next, |begun| begun >= count)
+        self.send_and_see(count, next, &mut |_, _| {})
+    }
+
+    /// The same, and shows the beginning of the body of every answer.
+    pub(crate) fn send_and_see(
+        &mut self,
+        count: u64,
+        next: &mut NextRequest<'_>,
+        see: &mut SeeAnswer<'_>,
+    ) -> Result<Slice, Failure> {
+        self.drive(next, see, |begun| begun >= count)
     }
 
     /// Sends one request and answers its body.
@@ -112,7 +136,12 @@ impl Client {
         }
     }
 
-    fn drive(&mut self, next: &mut NextRequest<'_>, done: impl Fn(u64) -> bool) -> Result<Slice, Failure> {
+    fn drive(
+        &mut self,
+        next: &mut NextRequest<'_>,
+        see: &mut SeeAnswer<'_>,
+        done: impl Fn(u64) -> bool,
+    ) -> Result<Slice, Failure> {
         let began = Instant::now();
         let mut slice = Slice::default();
         let mut begun = 0;
@@ -142,6 +171,7 @@ impl Client {
                     continue;
                 }
                 slice.count(connection);
+                see(event.token().0, &connection.answer.kept);
                 if done(begun) {
                     outstanding -= 1;
                 } else {

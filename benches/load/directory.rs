@@ -3,25 +3,23 @@
 //! Invariant: the same seed and number make the same person, and what belongs to one person alone (user name,
 //! addresses, numbers) holds its label, so that a request for another person is the same text with another label.
 
-use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::Arc;
 
 use chrono::Utc;
 use muster::context::{Caller, Context, Scopes};
-use muster::directory::Directory;
+use muster::directory::{Directory, Outcome};
 use muster::id::{ClientId, TenantId};
 use muster::quirks::Profile;
-use muster::scim::projection::Projection;
 use muster::scim::registry::Registry;
 use muster::store::{DatabaseUrl, Store};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::Failure;
 
-/// How many requests are on their way to the store at once while it is filled.
-const FILLING: usize = 512;
+/// How many resources are stored at a time.
+const FILLING: usize = 2000;
 
 /// How many members a small group has.
 pub(crate) const SMALL_GROUP: usize = 10;
@@ -187,28 +185,25 @@ pub(crate) struct Filled {
     pub(crate) groups: Vec<String>,
 }
 
-/// Fills an empty database with `users` people, and groups of [`SMALL_GROUP`] of them, without HTTP.
+/// Fills an empty database with `users` people, and groups of [`SMALL_GROUP`] of them, as an import does.
 pub(crate) fn fill(database: &str, seed: u64, users: usize, groups: usize) -> Result<Filled, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let registry = Arc::new(Registry::built_in()?);
         let store = Store::open(&database.parse::<DatabaseUrl>()?, &registry).await?;
         let filler = Filler { directory: Directory::new(store), context: context(registry)? };
         let people = (0..users).map(|number| person(seed, number, &label(number)));
-        let users: Vec<String> = filler.create("User", people).await?;
-        let groups = (0..groups).map(|number| {
-            let members: Vec<String> = users
-                .iter()
-                .cycle()
-                .skip(number * SMALL_GROUP % users.len().max(1))
-                .take(SMALL_GROUP.min(users.len()))
-                .cloned()
-                .collect();
-            group(&format!("Group {number:06}"), &members)
-        });
-        let groups = filler.create("Group", groups).await?;
+        let users: Vec<String> = filler.import("User", people).await?;
+        let groups = (0..groups).map(|number| group(&format!("Group {number:06}"), &members(&users, number)));
+        let groups = filler.import("Group", groups).await?;
         Ok(Filled { users, groups })
     })
+}
+
+/// The members of the group with that number: the next [`SMALL_GROUP`] people.
+fn members(users: &[String], number: usize) -> Vec<String> {
+    let first = number * SMALL_GROUP % users.len().max(1);
+    users.iter().cycle().skip(first).take(SMALL_GROUP.min(users.len())).cloned().collect()
 }
 
 struct Filler {
@@ -217,41 +212,33 @@ struct Filler {
 }
 
 impl Filler {
-    /// Creates resources, many at a time so that they share commits; answers their ids in order.
-    async fn create(
+    /// Imports resources, a batch at a time; answers their ids in order.
+    async fn import(
         &self,
         kind: &str,
-        bodies: impl ExactSizeIterator<Item = Value>,
+        mut bodies: impl ExactSizeIterator<Item = Value>,
     ) -> Result<Vec<String>, Failure> {
         let kind = self.context.caller.registry.type_named(kind).ok_or("an unknown type")?;
         let count = bodies.len();
-        let mut ids = Vec::with_capacity(count);
-        let mut waiting: VecDeque<JoinHandle<_>> = VecDeque::with_capacity(FILLING);
-        let report = |ids: &[String]| {
-            if ids.len().is_multiple_of(10_000) || ids.len() == count {
-                eprint!("\rfilling: {}/{count} {}s ", ids.len(), kind.name);
-                std::io::stderr().flush().ok();
+        let mut import = self.directory.import(self.context.clone(), false);
+        let mut ids: Vec<String> = Vec::with_capacity(count);
+        while ids.len() < count {
+            let mut rows = Vec::with_capacity(FILLING);
+            for body in bodies.by_ref().take(FILLING) {
+                let Value::Object(mut body) = body else { return Err("not an object".into()) };
+                let id = Uuid::now_v7().hyphenated().to_string();
+                body.insert("id".to_owned(), Value::from(id.as_str()));
+                rows.push((ids.len() as u64, self.directory.admit_row(&self.context, kind, body, None)?));
+                ids.push(id);
             }
-        };
-        for body in bodies {
-            if waiting.len() == FILLING {
-                // Half of them, so that the writer always has the other half to commit.
-                for task in waiting.drain(..FILLING / 2) {
-                    ids.push(task.await??);
-                    report(&ids);
-                }
+            let screened = import.screen(rows).await.map_err(|failure| format!("{failure:?}"))?;
+            let stored = import.store(&screened.fit, None).await.map_err(|failure| format!("{failure:?}"))?;
+            let refused = screened.outcomes.into_iter().chain(stored).find(|(_, o)| *o != Outcome::Imported);
+            if let Some((number, outcome)) = refused {
+                return Err(format!("{} {number}: {outcome:?}", kind.name).into());
             }
-            let (directory, context, kind) = (self.directory.clone(), self.context.clone(), Arc::clone(kind));
-            waiting.push_back(tokio::spawn(async move {
-                let Value::Object(body) = body else { return Err(Failure::from("not an object")) };
-                let entry = directory.create(&context, &kind, body, &Projection::Default).await;
-                let location = entry.map_err(|failure| format!("{failure:?}"))?.location("");
-                Ok(location.rsplit('/').next().unwrap_or_default().to_owned())
-            }));
-        }
-        for task in waiting {
-            ids.push(task.await??);
-            report(&ids);
+            eprint!("\rfilling: {}/{count} {}s ", ids.len(), kind.name);
+            std::io::stderr().flush().ok();
         }
         eprintln!();
         Ok(ids)

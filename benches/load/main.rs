@@ -13,11 +13,13 @@
 mod bare;
 mod client;
 mod directory;
+mod peers;
 mod raw;
 mod report;
 mod request;
 mod scenario;
 mod server;
+mod sync;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -67,6 +69,12 @@ struct Options {
     /// Change members of groups of 100,000 too
     #[arg(long)]
     huge_groups: bool,
+    /// How many users a first synchronisation brings, with a group of 200 for every hundred
+    #[arg(long, default_value_t = 100_000)]
+    sync: usize,
+    /// Measure Muster beside scim2-server and scimmy instead, which are installed from PyPI and npm
+    #[arg(long)]
+    peers: bool,
     /// A few hundred users and 0.3 seconds a row, to see that everything works
     #[arg(long)]
     smoke: bool,
@@ -91,6 +99,10 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("load-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    if options.peers {
+        let time = Duration::from_secs_f64(options.seconds);
+        return peers::measure(folder.path(), options.seed, options.users, time);
+    }
     let mut bench = prepare(options, folder.path())?;
     println!(
         "{} users and {} groups; {} connections; {} s a row\n\n{}",
@@ -109,6 +121,10 @@ fn run(options: &Options) -> Result<(), Failure> {
             rows.push(row);
         }
     }
+    println!(
+        "\nThe server listened {:.0} ms after it was started.",
+        bench.muster.started.as_secs_f64() * 1e3
+    );
     notes(&rows);
     if let Some(path) = &options.json {
         let rows: Vec<Value> = rows.iter().map(Row::json).collect();
@@ -144,6 +160,8 @@ fn prepare(options: &Options, folder: &Path) -> Result<Bench, Failure> {
         raw,
         filled,
         seed: options.seed,
+        folder: folder.to_owned(),
+        newcomers: if options.smoke { users } else { options.sync.max(1) },
         connections: options.connections,
         time: Duration::from_secs_f64(seconds),
         chance: Chance::new(options.seed),
@@ -167,6 +185,7 @@ fn scenarios(huge: bool) -> Vec<(String, Scenario)> {
     ] {
         all.push((name.into(), Box::new(move |bench| bench.filter(name, &filter))));
     }
+    all.push(("members.value eq".into(), Box::new(Bench::groups_of)));
     all.push(("page first".into(), Box::new(|bench| bench.page(false))));
     all.push(("page any".into(), Box::new(|bench| bench.page(true))));
     all.push(("put".into(), Box::new(|bench| bench.edit(Edit::Put))));
@@ -175,6 +194,7 @@ fn scenarios(huge: bool) -> Vec<(String, Scenario)> {
         all.push((format!("patch member of {size}"), Box::new(move |bench| bench.member(size))));
     }
     all.push(("post".into(), Box::new(Bench::post)));
+    all.push(("first sync".into(), Box::new(Bench::first_sync)));
     all
 }
 
@@ -183,6 +203,9 @@ fn notes(rows: &[Row]) {
     println!();
     for row in rows.iter().filter(|row| row.batch.is_some()) {
         println!("{}: {:.1} requests shared a commit", row.name, row.batch.unwrap_or_default());
+    }
+    for row in rows.iter().filter(|row| row.name.starts_with("first sync")) {
+        println!("{}", sync::note(row));
     }
     let members: Vec<&Row> = rows.iter().filter(|row| row.name.starts_with("PATCH member")).collect();
     if let [small, larger @ ..] = members.as_slice() {

@@ -58,14 +58,23 @@ impl Raw {
         let mut slice = Slice::default();
         while began.elapsed() < time {
             let requests: Vec<Vec<Statement>> = (0..batch).map(|_| make(self)).collect();
-            let (start, cpu) = (Instant::now(), thread_cpu()?);
-            self.write(&requests)?;
-            slice.latencies.push(start.elapsed());
-            slice.elapsed += start.elapsed();
-            slice.cpu += thread_cpu()?.saturating_sub(cpu);
-            slice.requests += batch as u64;
+            slice.join(self.timed(&requests)?);
         }
         Ok(slice)
+    }
+
+    /// Runs requests in one transaction, which is all that is timed.
+    pub(crate) fn timed(&self, requests: &[Vec<Statement>]) -> Result<Slice, Failure> {
+        let (start, cpu) = (Instant::now(), thread_cpu()?);
+        self.write(requests)?;
+        let elapsed = start.elapsed();
+        Ok(Slice {
+            requests: requests.len() as u64,
+            elapsed,
+            latencies: vec![elapsed],
+            cpu: thread_cpu()?.saturating_sub(cpu),
+            ..Slice::default()
+        })
     }
 
     /// Runs statements in one transaction.
@@ -258,14 +267,34 @@ pub(crate) struct Grouped {
 impl Grouped {
     /// Stores a group with these members.
     pub(crate) fn store(raw: &mut Raw, members: &[String]) -> Result<Self, Failure> {
+        let (group, mut statements) = Self::new(raw);
+        statements.extend(members.iter().map(|member| group.add(member)));
+        raw.write(&[statements])?;
+        Ok(group)
+    }
+
+    /// A group, and the statements that store it.
+    pub(crate) fn new(raw: &mut Raw) -> (Self, Vec<Statement>) {
         let group = Self { pk: raw.next_pk(), id: Uuid::now_v7().hyphenated().to_string(), version: 1 };
         let insert = "INSERT INTO resource (tenant, kind, id, pk, version, created, modified, document) \
                       SELECT 1, id, ?1, ?2, 1, ?3, ?3, '{}' FROM dictionary WHERE name = 'Group'";
         let values = vec![group.id.clone().into(), group.pk.into(), NOW.to_owned().into()];
-        let mut statements: Vec<Statement> = vec![(insert.into(), values)];
-        statements.extend(members.iter().map(|member| group.add(member)));
-        raw.write(&[statements])?;
-        Ok(group)
+        (group, vec![(insert.into(), values)])
+    }
+
+    /// The statements that add members.
+    pub(crate) fn join<'a>(&mut self, members: impl Iterator<Item = &'a str>) -> Vec<Statement> {
+        let mut statements = vec![self.touch()];
+        statements.extend(members.map(|member| self.add(member)));
+        statements.push(change(&self.id, self.version));
+        statements
+    }
+
+    /// The statement that gives the group its next version.
+    fn touch(&mut self) -> Statement {
+        let update = "UPDATE resource SET version = ?2, modified = ?3 WHERE tenant = 1 AND pk = ?1";
+        self.version += 1;
+        (update.into(), vec![self.pk.into(), self.version.into(), NOW.to_owned().into()])
     }
 
     fn add(&self, member: &str) -> Statement {
@@ -275,16 +304,14 @@ impl Grouped {
 
     /// The statements that add that member, or remove it.
     pub(crate) fn change(&mut self, member: &str, add: bool) -> Vec<Statement> {
-        let update = "UPDATE resource SET version = ?2, modified = ?3 WHERE tenant = 1 AND pk = ?1";
-        self.version += 1;
+        let touch = self.touch();
         let edit = if add {
             self.add(member)
         } else {
             let sql = "DELETE FROM membership WHERE tenant = 1 AND grp = ?1 AND member = ?2";
             (sql.into(), vec![self.pk.into(), member.to_owned().into()])
         };
-        let values = vec![self.pk.into(), self.version.into(), NOW.to_owned().into()];
-        vec![(update.into(), values), edit, change(&self.id, self.version)]
+        vec![touch, edit, change(&self.id, self.version)]
     }
 }
 

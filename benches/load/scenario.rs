@@ -15,6 +15,7 @@ use crate::raw::{Grouped, Raw, Renamed, Rows, Statement, commits};
 use crate::report::{Row, Side};
 use crate::request::{ID, LABEL, Template};
 use crate::server::Server;
+use crate::sync::first_sync;
 
 /// How many times subject and reference take turns.
 const TURNS: u32 = 10;
@@ -23,17 +24,20 @@ const TURNS: u32 = 10;
 const GROUPS: usize = 8;
 
 /// How many people POST has as models, and PUT and PATCH as targets.
-const MODELS: usize = 256;
+pub(crate) const MODELS: usize = 256;
 const TARGETS: usize = 1024;
 
 /// What all rows share.
 pub(crate) struct Bench {
     pub(crate) muster: Server,
+    pub(crate) folder: PathBuf,
     pub(crate) database: PathBuf,
     pub(crate) raw: Raw,
     pub(crate) filled: Filled,
     pub(crate) seed: u64,
     pub(crate) connections: usize,
+    /// How many people a first synchronisation brings.
+    pub(crate) newcomers: usize,
     pub(crate) time: Duration,
     pub(crate) chance: Chance,
     /// The last number of a person who was made.
@@ -108,17 +112,21 @@ impl Bench {
         )
     }
 
-    /// `GET /Users?filter=…`, where the filter finds one person.
+    /// `GET /Users?filter=…`, where the filter finds the person with the label in its gap.
     pub(crate) fn filter(&mut self, name: &str, filter: &str) -> Result<Row, Failure> {
-        let encoded: String = filter
-            .bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'#' => char::from(byte).to_string(),
-                byte => format!("%{byte:02X}"),
-            })
-            .collect();
-        let template = Template::new("GET", &format!("/Users?filter={encoded}"), None, LABEL);
+        let template = filtered("Users", filter, LABEL);
         self.reading(name, &template, &|bench| label(bench.any_user()), "\"totalResults\":1,")
+    }
+
+    /// `GET /Groups?filter=members.value eq …`, which finds the groups of one person.
+    pub(crate) fn groups_of(&mut self) -> Result<Row, Failure> {
+        let template = filtered("Groups", &format!("members.value eq \"{ID}\""), ID);
+        let member = |bench: &mut Self| {
+            let members = (bench.filled.groups.len() * SMALL_GROUP).min(bench.filled.users.len());
+            let user = bench.chance.below(members);
+            bench.filled.users[user].clone()
+        };
+        self.reading("members.value eq", &template, &member, "\"totalResults\":")
     }
 
     /// `GET /Users?count=100`, the first page or any.
@@ -278,6 +286,11 @@ impl Bench {
         )
     }
 
+    /// Everything that a provider has, into an empty directory.
+    pub(crate) fn first_sync(&mut self) -> Result<Row, Failure> {
+        first_sync(self.newcomers, self.seed, self.connections, &self.folder)
+    }
+
     /// The sizes of groups whose members are changed.
     pub(crate) fn group_sizes(huge: bool) -> Vec<usize> {
         let mut sizes = vec![SMALL_GROUP, 10_000];
@@ -286,7 +299,21 @@ impl Bench {
     }
 }
 
-fn patch(operation: &Value) -> Value {
+/// A query with a filter, whose gaps are where `mark` is.
+fn filtered(endpoint: &str, filter: &str, mark: &str) -> Template {
+    let encoded: String = filter
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' => char::from(byte).to_string(),
+            // The marks are made of these.
+            b'#' | b'@' if mark.as_bytes().contains(&byte) => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect();
+    Template::new("GET", &format!("/{endpoint}?filter={encoded}"), None, mark)
+}
+
+pub(crate) fn patch(operation: &Value) -> Value {
     json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]})
 }
 

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{Failure, bare};
 
@@ -18,6 +18,8 @@ pub(crate) const TOKEN: &str = "load-token-of-the-default-tenant";
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// From its start until it listened.
+    pub(crate) started: Duration,
 }
 
 impl Server {
@@ -41,6 +43,7 @@ impl Server {
     }
 
     fn start(mut command: Command, announcement: &str, input: &[u8]) -> Result<Self, Failure> {
+        let began = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(input)?;
@@ -50,7 +53,7 @@ impl Server {
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix(announcement).map(str::to_owned))
             .ok_or("the server ended before it listened")?;
-        Ok(Self { child, address: address.parse()? })
+        Ok(Self { child, address: address.parse()?, started: began.elapsed() })
     }
 
     /// The processor time that the process has used, to 10 ms.

@@ -4,12 +4,14 @@
 //! first token.
 
 use std::future::Future;
+use std::io::BufWriter;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, Bootstrap};
@@ -18,6 +20,9 @@ use crate::config::{self, Given, LogFormat, Settings};
 use crate::directory::Directory;
 use crate::http;
 use crate::store::Store;
+
+/// How many log lines may wait to be written.
+const LINES_WAITING: usize = 8192;
 
 /// Run the server.
 #[derive(Debug, Args)]
@@ -39,7 +44,8 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, now: DateTime<Utc>) -> Result<(), Refused> {
         let settings = self.given.over(Given::from_file(self.config.as_deref())?).resolve()?;
-        start_logging(settings.log_format)?;
+        // What was logged is written before this ends.
+        let _log = start_logging(settings.log_format)?;
         let registry = Arc::new(schemas::registry(settings.schemas.as_deref())?);
         let store = Store::open(&settings.database, &registry).await?;
         let access = Access::new(store.clone(), registry);
@@ -79,17 +85,24 @@ fn http_settings(settings: Settings) -> http::Settings {
     }
 }
 
-fn start_logging(format: LogFormat) -> Result<(), Refused> {
+/// Log lines are written by a thread of their own, many at a time where many come; none is lost while the guard lives
+/// or when it goes, and a reader that is slow makes requests wait only after some thousand lines.
+fn start_logging(format: LogFormat) -> Result<WorkerGuard, Refused> {
     let filter = config::log_filter().unwrap_or_else(|| "info,actix_server=warn".to_owned());
     let filter = EnvFilter::try_new(&filter).map_err(|error| {
         Refused(format!("the log filter {filter:?} is none: {error}; write info or debug"))
     })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(false)
+        .buffered_lines_limit(LINES_WAITING)
+        .thread_name("log")
+        .finish(BufWriter::with_capacity(64 * 1024, std::io::stderr()));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match format {
         LogFormat::Text => lines.with_ansi(false).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
-    Ok(())
+    Ok(guard)
 }
 
 /// Ready when the process is asked to end.

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use memchr::memmem;
 use serde_json::{Map, Value, json};
 
 use crate::directory::Failure;
@@ -70,7 +71,9 @@ impl Entry {
 
     /// Takes the document apart if this projection cannot copy it.
     pub(super) fn open(&mut self, projection: &Projection) -> Result<(), Failure> {
-        let refers = |a: &Arc<Attribute>| self.record.document.contains(&format!("\"{}\":{{", a.name));
+        let document = self.record.document.as_bytes();
+        let refers =
+            |a: &Arc<Attribute>| memmem::find(document, format!("\"{}\":{{", a.name).as_bytes()).is_some();
         let is_plain = *projection == Projection::Default && !self.kind.is_selective;
         if !is_plain || self.kind.references.iter().any(refers) {
             let body = serde_json::from_str(&self.record.document).map_err(Failure::stored_document)?;

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -86,7 +86,11 @@ impl RootSpanBuilder for RootSpan {
 pub(super) async fn exchange(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let began = request.extensions_mut().remove::<Trail>();
     let mut trail = began.unwrap_or_else(|| Trail::begin(&request));
-    let answered = unpanicked(super::answer(&app, &request, payload, clock(), &mut trail)).await;
+    let answered = {
+        // It is large, and stays where it is made.
+        let answering = pin!(super::answer(&app, &request, payload, clock(), &mut trail));
+        unpanicked(answering).await
+    };
     let mut response = answered.unwrap_or_else(|failure| {
         if let Some(cause) = &failure.cause {
             tracing::error!(request_id = trail.request_id, cause, "a request failed");
@@ -119,8 +123,7 @@ fn request_id(request: &impl HttpMessage) -> String {
 }
 
 /// The future's output, or a 500 if it panics.
-async fn unpanicked<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let mut future = pin!(future);
+async fn unpanicked<T>(mut future: Pin<&mut impl Future<Output = Result<T, Failure>>>) -> Result<T, Failure> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll,
         Err(panic) => Poll::Ready(Err(Failure::internal(format!("panic: {}", message(&*panic))))),
@@ -150,7 +153,7 @@ mod tests {
             Ok(())
         };
         System::new().block_on(async {
-            let failure = unpanicked(broken).await.unwrap_err();
+            let failure = unpanicked(pin!(broken)).await.unwrap_err();
             assert_eq!(failure.cause.as_deref(), Some("panic: a secret cause"));
             let response = error::spell(&failure, "req-1");
             assert_eq!(response.status().as_u16(), 500);
@@ -161,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_does_not_panic_passes_through() {
-        let answered = System::new().block_on(unpanicked(async { Ok(7) }));
+        let answered = System::new().block_on(unpanicked(pin!(async { Ok(7) })));
         assert_eq!(answered.unwrap(), 7);
     }
 }

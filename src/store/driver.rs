@@ -1,7 +1,8 @@
 //! The seam between [`Store`](crate::store::Store) and a database engine: statements in, rows out.
 //!
 //! Invariant: above the seam is all of the SQL and no engine, below it one engine and no SQL of the directory.
-//! Parameters are written `$1` … `$n`, and [`Dialect`] has the few verbs that engines spell differently.
+//! Parameters are written `$1` … `$n` and no SQL has another `$`; [`Dialect`] has the few verbs that engines spell
+//! differently.
 
 use std::borrow::Cow;
 use std::path::Path;

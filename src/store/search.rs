@@ -70,7 +70,7 @@ impl Store {
         if let Some(page) = self.search_few(tenant, search).await? {
             return Ok(page);
         }
-        let rows = self.driver().scan(statement(self, tenant, search)?).await?;
+        let rows = self.driver().brief(statement(self, tenant, search)?).await?;
         let mut page = Page { total: 0, records: Vec::new() };
         for mut row in rows {
             page.total = u64::try_from(row.int()?).unwrap_or_default();

@@ -1,8 +1,7 @@
 //! The driver for SQLite: one thread that writes, and connections that read without waiting for it.
 //!
 //! Invariant: an answer to a write goes out only after the commit that holds it is on the disk. All waiting batches
-//! share one commit, each in a savepoint of its own, so that one which fails leaves nothing behind and takes
-//! nobody along. Nothing else in the program knows that the engine is SQLite.
+//! share one commit, and one which fails leaves nothing behind and takes nobody along. Nothing else in the program knows that the engine is SQLite.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -288,14 +287,31 @@ fn write_jobs(connection: &Connection, jobs: &Receiver<Job>) {
     }
 }
 
-/// Runs the batches in one transaction. An error is everybody's; a batch's own failure is in its result.
+/// Commits the batches together. An error is everybody's; a batch's own failure is in its result.
+///
+/// Batches seldom fail, and in a savepoint SQLite copies every page that the batch touches: they run without, and once
+/// more, each in a savepoint of its own, where one failed and took the others with it.
 fn commit(connection: &Connection, batches: &[Batch]) -> Result<Vec<Answer>, StoreError> {
+    let mut one_failed = false;
+    let together = transaction(connection, || {
+        let run = |batch| run_steps(connection, batch).inspect_err(|_| one_failed = true).map(Ok);
+        batches.iter().map(run).collect()
+    });
+    match together {
+        Err(_) if one_failed => {
+            transaction(connection, || batches.iter().map(|batch| run_batch(connection, batch)).collect())
+        }
+        together => together,
+    }
+}
+
+/// Runs something in a transaction, which an error undoes.
+fn transaction<T>(
+    connection: &Connection,
+    run: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     command(connection, "BEGIN IMMEDIATE").map_err(fault)?;
-    let committed = batches
-        .iter()
-        .map(|batch| run_batch(connection, batch))
-        .collect::<Result<Vec<_>, _>>()
-        .and_then(|results| command(connection, "COMMIT").map(|()| results).map_err(fault));
+    let committed = run().and_then(|done| command(connection, "COMMIT").map(|()| done).map_err(fault));
     if committed.is_err() && !connection.is_autocommit() {
         command(connection, "ROLLBACK").map_err(fault)?;
     }
@@ -334,18 +350,18 @@ fn command(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 /// Runs a statement; answers how many rows it changed or returned, and the rows.
 fn run(connection: &Connection, statement: &Statement) -> rusqlite::Result<(usize, Vec<Row>)> {
-    let mut prepared = connection.prepare_cached(&statement.sql)?;
-    // SQLite takes `$2` for a name and numbers it by its first appearance.
-    for index in 1..=prepared.parameter_count() {
-        let number =
-            prepared.parameter_name(index).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
-        let value = number.and_then(|number| statement.params.get(number.checked_sub(1)?));
+    // SQLite takes `$2` for a name, and `?2` for the second parameter.
+    let mut prepared = connection.prepare_cached(&statement.sql.replace('$', "?"))?;
+    let wanted = prepared.parameter_count();
+    if wanted > statement.params.len() {
+        return Err(rusqlite::Error::InvalidParameterCount(statement.params.len(), wanted));
+    }
+    for (index, value) in (1..=wanted).zip(&statement.params) {
         match value {
-            Some(Value::Int(number)) => prepared.raw_bind_parameter(index, number)?,
-            Some(Value::Text(text)) => prepared.raw_bind_parameter(index, text)?,
-            Some(Value::Blob(octets)) => prepared.raw_bind_parameter(index, octets)?,
-            Some(Value::Null) => prepared.raw_bind_parameter(index, rusqlite::types::Null)?,
-            None => return Err(rusqlite::Error::InvalidParameterCount(statement.params.len(), index)),
+            Value::Int(number) => prepared.raw_bind_parameter(index, number)?,
+            Value::Text(text) => prepared.raw_bind_parameter(index, text)?,
+            Value::Blob(octets) => prepared.raw_bind_parameter(index, octets)?,
+            Value::Null => prepared.raw_bind_parameter(index, rusqlite::types::Null)?,
         }
     }
     let columns = prepared.column_count();
