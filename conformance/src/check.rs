@@ -220,7 +220,11 @@ impl Clause {
     /// What is there instead, if the clause does not hold; `null` for nothing.
     fn failing(&self, seen: &Seen<'_>, captured: &Captured) -> Result<Option<Value>, String> {
         let found = self.place.find(seen, captured)?;
-        let verb = self.verb.filled(captured)?;
+        let verb = match self.verb.filled(captured) {
+            // Where the earlier answer lacks the value too, there is nothing to compare.
+            Err(_) if self.or_absent => return Ok(None),
+            verb => verb?,
+        };
         let holds =
             |got: Option<&Value>| verb.holds(got) || (self.or_absent && got.is_none_or(is_unassigned));
         if self.place.has_every() && !verb.looks_at_all() {

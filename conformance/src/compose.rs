@@ -64,13 +64,7 @@ impl Composer<'_> {
     fn url(&self, action: &Action, captured: &Captured) -> Result<String, String> {
         if action.path.starts_with("{{") {
             let given = captured.fill(&action.path)?;
-            if !given.contains("://") {
-                return Ok(self.subject.url(&format!("/{}", given.trim_start_matches('/'))));
-            }
-            if origin(&given) != origin(&self.subject.base) {
-                return Err(format!("{given} is on another host than {}", self.subject.base));
-            }
-            return Ok(given);
+            return resolved(&given, &self.subject.base);
         }
         let (path, query) = action.path.split_once('?').unzip();
         let mut url = self.subject.url(&captured.fill_path(path.unwrap_or(&action.path))?);
@@ -184,8 +178,40 @@ impl Composer<'_> {
     }
 }
 
-/// Scheme, host and port of a URL.
-fn origin(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    Some(format!("{scheme}://{}", rest.split(['/', '?', '#']).next()?).to_lowercase())
+/// A URI that the server gave, whole: a relative one counts from the base (RFC 7643 §2.3.7), unless it repeats the
+/// path of the base.
+fn resolved(given: &str, base: &str) -> Result<String, String> {
+    let base = base.trim_end_matches('/');
+    let (host, path) = split(base).ok_or_else(|| format!("{base} has no host"))?;
+    match split(given) {
+        Some((other, _)) if other.eq_ignore_ascii_case(host) => Ok(given.to_owned()),
+        Some(_) => Err(format!("{given} is on another host than {base}")),
+        None if !path.is_empty() && given.starts_with(&format!("{path}/")) => Ok(format!("{host}{given}")),
+        None => Ok(format!("{base}/{}", given.trim_start_matches('/'))),
+    }
+}
+
+/// Scheme, host and port of a URL, and what follows.
+fn split(url: &str) -> Option<(&str, &str)> {
+    let host = url.find("://")? + 3;
+    let path = url.get(host..)?.find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+    url.split_at_checked(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resolved;
+
+    #[test]
+    fn a_relative_uri_counts_from_the_base_and_no_other_host_sees_the_token() {
+        let base = "https://scim.example.com/scim/v2/";
+        let whole = "https://scim.example.com/scim/v2/Users/1";
+        for given in [whole, "Users/1", "/Users/1", "/scim/v2/Users/1"] {
+            assert_eq!(resolved(given, base).unwrap(), whole, "{given}");
+        }
+        assert_eq!(resolved("/Users/1", "http://a:8").unwrap(), "http://a:8/Users/1");
+        for given in ["https://scim.example.com.evil/Users/1", "http://scim.example.com/scim/v2/Users/1"] {
+            assert!(resolved(given, base).unwrap_err().contains("another host"), "{given}");
+        }
+    }
 }
