@@ -6,6 +6,7 @@
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -38,6 +39,9 @@ pub struct Given {
     /// The largest request body that is read, in bytes [default: 4194304]
     #[arg(long, env = "MUSTER_MAX_BODY", value_name = "BYTES")]
     pub max_body: Option<usize>,
+    /// How long a request may take, in seconds [default: 30]
+    #[arg(long, env = "MUSTER_REQUEST_TIMEOUT", value_name = "SECONDS")]
+    pub request_timeout: Option<u64>,
     /// How log lines on stderr look [default: text]
     #[arg(long, env = "MUSTER_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -72,6 +76,8 @@ pub struct Settings {
     pub trust_forwarded: bool,
     /// The largest request body, in bytes.
     pub max_body: usize,
+    /// How long a request may take.
+    pub request_timeout: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
     /// The number of worker threads, where it is set.
@@ -126,6 +132,7 @@ impl Given {
             public_url: text(self.public_url, below.public_url),
             trust_forwarded: self.trust_forwarded.or(below.trust_forwarded),
             max_body: self.max_body.or(below.max_body),
+            request_timeout: self.request_timeout.or(below.request_timeout),
             log_format: self.log_format.or(below.log_format),
             workers: self.workers.or(below.workers),
         }
@@ -156,6 +163,12 @@ impl Given {
                     return refuse("max-body", small, "a number of bytes from 1024 on, as in 4194304");
                 }
                 enough => enough,
+            },
+            request_timeout: match self.request_timeout.unwrap_or(30) {
+                odd @ (0 | 3601..) => {
+                    return refuse("request-timeout", odd, "a number of seconds from 1 to 3600");
+                }
+                seconds => Duration::from_secs(seconds),
             },
             log_format: self.log_format.unwrap_or_default(),
             workers: match self.workers {
@@ -240,6 +253,7 @@ mod tests {
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.database, DatabaseUrl::Sqlite("muster.db".into()));
         assert_eq!(settings.max_body, 4 * 1024 * 1024);
+        assert_eq!(settings.request_timeout, Duration::from_secs(30));
         assert_eq!(settings.log_format, LogFormat::Text);
         assert!(!settings.trust_forwarded);
         assert_eq!((settings.schemas, settings.public_url, settings.workers), (None, None, None));
@@ -255,6 +269,7 @@ mod tests {
             public-url = "https://example.com/muster/"
             trust-forwarded = true
             max-body = 1024
+            request-timeout = 5
             log-format = "json"
             workers = 3
             "#,
@@ -267,6 +282,7 @@ mod tests {
         assert_eq!(settings.public_url.as_deref(), Some("https://example.com/muster"));
         assert!(settings.trust_forwarded);
         assert_eq!((settings.max_body, settings.workers), (1024, Some(3)));
+        assert_eq!(settings.request_timeout, Duration::from_secs(5));
         assert_eq!(settings.log_format, LogFormat::Json);
     }
 
@@ -297,6 +313,7 @@ mod tests {
             ("schemas = \"/no/such/directory\"", "the path of a directory"),
             ("max-body = 10", "from 1024 on"),
             ("workers = 0", "from 1 to 1024"),
+            ("request-timeout = 0", "from 1 to 3600"),
             ("public-url = \"scim.example.com\"", "as in https://scim.example.com"),
             ("public-url = \"ftp://scim.example.com\"", "as in https://"),
             ("public-url = \"https://\"", "as in https://"),

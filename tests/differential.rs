@@ -196,7 +196,7 @@ async fn remember(directory: &Directory, name: &str, ids: &BTreeMap<String, Vec<
         };
         let mut elements = Vec::new();
         if let Some(attribute) = kind.members() {
-            for (_, member) in directory.store.members(TENANT, &[record.pk]).await.unwrap() {
+            for (_, member) in directory.store.members(TENANT, &[record.pk], 1000).await.unwrap().unwrap() {
                 let mut element = Map::from_iter([("value".to_owned(), json!(member.id))]);
                 if let Some(kind) = member.kind {
                     element.insert("$ref".into(), location(&kind, &member.id));

@@ -7,10 +7,13 @@ use std::future::Future;
 use std::io::BufWriter;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use futures_util::future::{Either, select};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
@@ -19,7 +22,11 @@ use crate::cli::{Refused, say, schemas};
 use crate::config::{self, Given, LogFormat, Settings};
 use crate::directory::Directory;
 use crate::http;
-use crate::store::Store;
+use crate::scim::registry::Registry;
+use crate::store::{DatabaseUrl, Store, StoreError};
+
+/// How long to wait before a database that is away is tried again.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// How many log lines may wait to be written.
 const LINES_WAITING: usize = 8192;
@@ -47,11 +54,11 @@ impl Serve {
         // What was logged is written before this ends.
         let _log = start_logging(settings.log_format)?;
         let registry = Arc::new(schemas::registry(settings.schemas.as_deref())?);
-        let store = Store::open(&settings.database, &registry).await?;
+        let (listener, address) = listen(settings.listen)?;
+        let Some(store) = open(&settings.database, &registry, &listener).await? else { return Ok(()) };
         let access = Access::new(store.clone(), registry);
         let directory = Directory::new(store);
         let stop = stop_signal()?;
-        let (listener, address) = listen(settings.listen)?;
         // Only now: a token that is shown once must not be lost to a port in use.
         let bootstrap = access.bootstrap(config::bootstrap_token().as_deref(), now).await?;
         if let Bootstrap::Made(token) = bootstrap {
@@ -59,6 +66,33 @@ impl Serve {
         }
         say(format_args!("muster listening on http://{address}"))?;
         Ok(http::serve(listener, http_settings(settings), directory, access, stop).await?)
+    }
+}
+
+/// Opens the database. A server that is away is tried again and again, and clients are told so meanwhile; none if the
+/// process is asked to end before it is there.
+async fn open(
+    database: &DatabaseUrl,
+    registry: &Registry,
+    listener: &TcpListener,
+) -> Result<Option<Store>, Refused> {
+    let first = Store::open(database, registry).await;
+    let (DatabaseUrl::Postgres(_), Err(StoreError::Unavailable(_))) = (database, &first) else {
+        return Ok(Some(first?));
+    };
+    let again = async {
+        let mut opened = first;
+        while let Err(error @ StoreError::Unavailable(_)) = &opened {
+            tracing::error!(cause = http::with_causes(error), "the database cannot be reached; trying again");
+            actix_web::rt::time::sleep(BETWEEN_TRIES).await;
+            opened = Store::open(database, registry).await;
+        }
+        opened
+    };
+    let stop = stop_signal()?;
+    match http::until(listener.try_clone()?, select(pin!(again), pin!(stop))).await? {
+        Either::Left((opened, _)) => Ok(Some(opened?)),
+        Either::Right(_) => Ok(None),
     }
 }
 
@@ -81,6 +115,7 @@ fn http_settings(settings: Settings) -> http::Settings {
         public_url: settings.public_url,
         trust_forwarded: settings.trust_forwarded,
         max_body: settings.max_body,
+        request_timeout: settings.request_timeout,
         workers: settings.workers,
     }
 }

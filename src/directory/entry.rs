@@ -10,6 +10,7 @@ use memchr::memmem;
 use serde_json::{Map, Value, json};
 
 use crate::directory::Failure;
+use crate::directory::pieces::Walk;
 use crate::directory::render::{self, Each, Link, Location, Meta};
 use crate::scim::projection::Projection;
 use crate::scim::registry::{Registry, ResourceType};
@@ -43,6 +44,8 @@ pub(super) enum Members {
     Loaded(Vec<Member>),
     /// More than the answer to a PATCH carries.
     TooMany,
+    /// So many that they are read while they are sent.
+    Unread(Walk),
 }
 
 /// A page of resources.
@@ -125,14 +128,14 @@ impl Entry {
         matches!(self.members, Members::TooMany)
     }
 
-    /// The representation as JSON text.
+    /// The representation as JSON text, without members that are not read yet: [`Entry::pieces`] has them.
     pub fn render(&self, base: &str, projection: &Projection) -> Vec<u8> {
         let mut out = Vec::new();
         self.write(base, projection, &mut out);
         out
     }
 
-    /// Writes the representation as JSON text behind what is there.
+    /// Writes that behind what is there.
     pub fn write(&self, base: &str, projection: &Projection, out: &mut Vec<u8>) {
         let Some(mut body) = self.body.clone() else { return self.splice(base, out) };
         for (attribute, target) in &self.references {
@@ -186,7 +189,7 @@ impl Entry {
     }
 
     /// The name and the endpoint of a member's type.
-    fn kind_of(&self, member: &Member) -> Option<(&str, &str)> {
+    pub(super) fn kind_of(&self, member: &Member) -> Option<(&str, &str)> {
         let kind = self.registry.type_named(member.kind.as_deref()?)?;
         Some((&kind.name, &kind.endpoint))
     }

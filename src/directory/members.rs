@@ -133,8 +133,7 @@ impl Net {
             return Ok(MemberEdit { clear, ..MemberEdit::default() });
         }
         let current: HashSet<String> = if self.all_gone {
-            let members = store.members(tenant, &[group.pk]).await?;
-            members.into_iter().map(|(_, member)| member.id).collect()
+            store.member_ids(tenant, group.pk).await?.into_iter().collect()
         } else {
             let touched: Vec<&str> = self.added.iter().chain(&self.removed).map(String::as_str).collect();
             store.members_among(tenant, group.pk, &touched).await?.into_iter().collect()

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::directory::entry::{Entry, Members};
+use crate::directory::pieces::MEMBERS_AT_ONCE;
 use crate::directory::{Directory, Failure};
 use crate::scim::projection::Projection;
 use crate::scim::registry::ResourceType;
@@ -48,7 +49,8 @@ impl Directory {
         self.load_references(cx, entries, projection).await
     }
 
-    /// The members of the entries that show them, in one statement; not those of a group with more than `most`.
+    /// The members of the entries that show them, in one statement; not those of a group with more than `most`, and none
+    /// if there are many in all: then they are read while they are sent.
     pub(super) async fn load_members(
         &self,
         cx: &Context,
@@ -73,11 +75,12 @@ impl Directory {
         if groups.is_empty() {
             return Ok(());
         }
-        let mut found = grouped(self.store.members(tenant, &groups).await?);
-        for entry in entries {
-            if let Members::Loaded(members) = &mut entry.members {
-                *members = found.remove(&entry.record.pk).unwrap_or_default();
-            }
+        let mut found = self.store.members(tenant, &groups, MEMBERS_AT_ONCE).await?.map(grouped);
+        for entry in entries.iter_mut().filter(|entry| matches!(entry.members, Members::Loaded(_))) {
+            entry.members = match &mut found {
+                Some(found) => Members::Loaded(found.remove(&entry.record.pk).unwrap_or_default()),
+                None => self.walk(tenant),
+            };
         }
         Ok(())
     }

@@ -4,19 +4,20 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::time::Duration;
 
-use actix_web::HttpRequest;
 use actix_web::body::{BodyStream, MessageBody};
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, Payload};
+use actix_web::{HttpMessage as _, HttpRequest};
 use serde_json::{Map, Value};
 
 use crate::http::json;
 use crate::scim::error::{ErrorKind, ScimError};
 
-/// How long a client may take to send a body.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Stands with a request while its body is on the way, so that a body that takes too long can be told from an answer that
+/// does.
+#[derive(Debug)]
+pub(super) struct Arriving;
 
 /// Reads the JSON object of a request that must have one.
 ///
@@ -32,10 +33,9 @@ pub(super) async fn object(
     if announced.is_some_and(|length: u64| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let collected = actix_web::rt::time::timeout(PATIENCE, collect(payload, limit)).await;
-    let bytes = collected.unwrap_or_else(|_| {
-        Err(ScimError::syntax(format!("the body did not arrive within {} seconds", PATIENCE.as_secs())))
-    })?;
+    request.extensions_mut().insert(Arriving);
+    let bytes = collect(payload, limit).await?;
+    request.extensions_mut().remove::<Arriving>();
     if !bytes.is_empty() {
         check_media_type(request)?;
     }

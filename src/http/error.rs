@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -50,6 +51,23 @@ impl Failure {
         Self { cause: Some(cause.into()), ..Self::from(error) }
     }
 
+    /// 408: the client has not sent all of the body.
+    pub(super) fn slow_body(limit: Duration) -> Self {
+        let detail = format!("the body did not arrive within {} seconds", limit.as_secs());
+        ScimError::new(ErrorKind::RequestTimeout, detail).into()
+    }
+
+    /// 503 to a request that outlived its time limit. What was sent to the database is not called back, so of a
+    /// write nobody knows here whether it happened, and the client is told so.
+    pub(super) fn overdue(limit: Duration, is_write: bool) -> Self {
+        let mut detail = format!("the server could not answer within {} seconds", limit.as_secs());
+        if is_write {
+            detail.push_str(", and the change may have happened or still happen; look before you repeat it");
+        }
+        let cause = Some("the request outlived its time limit".to_owned());
+        Self { cause, ..Self::from(ScimError::new(ErrorKind::Unavailable, detail)) }
+    }
+
     /// 401 (RFC 6750 §3): without an error code where no token was given.
     fn unauthorized(refusal: Refusal) -> Self {
         let challenge = match refusal {
@@ -73,6 +91,10 @@ impl Failure {
         let status =
             StatusCode::from_u16(self.error.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
+        if self.error.kind == ErrorKind::RequestTimeout {
+            // The rest of the body is not waited for.
+            response.force_close();
+        }
         if let Some((name, value)) = &self.header {
             response.insert_header((name.clone(), value.as_ref()));
         }

@@ -1,6 +1,7 @@
 //! One request from the wire to the log line.
 //!
-//! Invariant: every request gets exactly one answer and one log line, also when the code behind it panics.
+//! Invariant: every request gets exactly one answer and one log line, within its time limit, also when the code behind
+//! it panics.
 //! The line has no query, no id and no header in it: those are personal data or secrets.
 
 use std::any::Any;
@@ -13,6 +14,7 @@ use std::time::Instant;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::rt::time::timeout;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -20,6 +22,7 @@ use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 use crate::http::App;
+use crate::http::body::Arriving;
 use crate::http::error::{self, Failure};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -86,10 +89,16 @@ impl RootSpanBuilder for RootSpan {
 pub(super) async fn exchange(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let began = request.extensions_mut().remove::<Trail>();
     let mut trail = began.unwrap_or_else(|| Trail::begin(&request));
+    let limit = app.settings.request_timeout;
     let answered = {
         // It is large, and stays where it is made.
         let answering = pin!(super::answer(&app, &request, payload, clock(), &mut trail));
-        unpanicked(answering).await
+        timeout(limit, unpanicked(answering)).await
+    };
+    let answered = match answered {
+        Ok(answered) => answered,
+        Err(_) if request.extensions().contains::<Arriving>() => Err(Failure::slow_body(limit)),
+        Err(_) => Err(Failure::overdue(limit, !request.method().is_safe())),
     };
     let mut response = answered.unwrap_or_else(|failure| {
         if let Some(cause) = &failure.cause {

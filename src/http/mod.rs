@@ -20,6 +20,7 @@ mod scim;
 mod server;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::web::Payload;
@@ -38,7 +39,7 @@ use crate::scim::uri;
 
 pub(crate) use error::with_causes;
 pub(crate) use json::value as json_value;
-pub use server::serve;
+pub use server::{serve, until};
 
 /// What the HTTP side needs to know.
 #[derive(Clone, Debug)]
@@ -49,13 +50,21 @@ pub struct Settings {
     pub trust_forwarded: bool,
     /// The largest request body, in bytes.
     pub max_body: usize,
+    /// How long a request may take, from its head to its answer.
+    pub request_timeout: Duration,
     /// The number of worker threads; one a processor where it is not set.
     pub workers: Option<usize>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { public_url: None, trust_forwarded: false, max_body: 4 << 20, workers: None }
+        Self {
+            public_url: None,
+            trust_forwarded: false,
+            max_body: 4 << 20,
+            request_timeout: Duration::from_secs(30),
+            workers: None,
+        }
     }
 }
 

@@ -9,16 +9,18 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::KeepAlive;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Data};
-use actix_web::{HttpResponse, HttpServer};
+use actix_web::{HttpRequest, HttpResponse, HttpServer};
 use tracing_actix_web::TracingLogger;
 
 use crate::access::Access;
 use crate::directory::Directory;
-use crate::http::error::{Failure, with_causes};
+use crate::http::error::{self, Failure, with_causes};
 use crate::http::exchange::{RootSpan, exchange};
 use crate::http::{App, Settings};
+use crate::scim::error::{ErrorKind, ScimError};
 
 /// How long a client may take for the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -57,6 +59,39 @@ pub async fn serve(
         server = server.workers(count);
     }
     server.listen(listener)?.run().await
+}
+
+/// Answers that the database is away until `ready` is, and then what that is. Nobody is left waiting: the socket may be
+/// served by others afterwards.
+///
+/// # Errors
+/// Those of the operating system.
+pub async fn until<T>(listener: TcpListener, ready: impl Future<Output = T>) -> io::Result<T> {
+    let server = HttpServer::new(|| {
+        actix_web::App::new().wrap(TracingLogger::<RootSpan>::new()).default_service(web::to(away))
+    });
+    let server = server
+        .client_request_timeout(HEAD_PATIENCE)
+        .keep_alive(KeepAlive::Disabled)
+        .shutdown_timeout(1)
+        .disable_signals()
+        .workers(1)
+        .listen(listener)?
+        .run();
+    let handle = server.handle();
+    let running = actix_web::rt::spawn(server);
+    let ready = ready.await;
+    handle.stop(true).await;
+    running.await.map_err(io::Error::other)??;
+    Ok(ready)
+}
+
+async fn away(request: HttpRequest) -> HttpResponse {
+    if request.path() == "/healthz" {
+        return healthy();
+    }
+    let error = ScimError::new(ErrorKind::Unavailable, "the database is away; try again");
+    error::spell(&error.into(), "")
 }
 
 fn says(text: &'static str) -> HttpResponse {

@@ -37,6 +37,8 @@ pub enum ErrorKind {
     NotAcceptable,
     /// An `If-Match` or `If-None-Match` that does not hold.
     PreconditionFailed,
+    /// The body did not arrive in time.
+    RequestTimeout,
     /// The body is over the limit.
     PayloadTooLarge,
     /// The body is not JSON by its media type.
@@ -68,6 +70,7 @@ impl ErrorKind {
             Self::MethodNotAllowed => (405, None),
             Self::NotAcceptable => (406, None),
             Self::PreconditionFailed => (412, None),
+            Self::RequestTimeout => (408, None),
             Self::PayloadTooLarge => (413, None),
             Self::UnsupportedMediaType => (415, None),
             Self::Internal => (500, None),

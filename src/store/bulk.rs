@@ -214,7 +214,7 @@ impl Store {
             batch.push(write.insert_resource(record, rows)?);
             facts.extend(rows.facts.iter().map(|(key, row)| (key, pk, write.insert_fact(key, row))));
             contacts.extend(rows.contacts.iter().map(|row| (&row.key, pk, write.insert_contact(row))));
-            rest.extend(members.iter().map(|member| write.insert_member(member)));
+            rest.extend(write.insert_members(members));
             rest.push(write.change(record.version)?);
             let slot = (self.layout().kind(kind)?.number, pk.rem_euclid(COUNTER_SLOTS));
             *counts.entry(slot).or_default() += 1;
@@ -248,7 +248,7 @@ impl Store {
             let id = ResourceId::from_text(String::new());
             let mutation = bulk.mutation(&joining.kind, &id);
             let write = Write { layout: self.layout(), mutation: &mutation, pk: joining.group };
-            batch.steps.extend(joining.members.iter().map(|member| write.insert_member(member)));
+            batch.steps.extend(write.insert_members(&joining.members));
             let sql = "INSERT INTO change (tenant, kind, resource, version, what, at, who) \
                        SELECT g.tenant, g.kind, g.id, g.version, 'patch', $3, $4 FROM resource g \
                        WHERE g.tenant = $1 AND g.pk = $2";

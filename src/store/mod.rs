@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::id::TenantId;
-use crate::scim::filter::Filter;
 use crate::scim::registry::{Registry, ResourceType};
 
 mod batch;
@@ -22,6 +21,7 @@ mod error;
 mod explain;
 mod layout;
 mod lower;
+mod members;
 mod nesting;
 mod postgres;
 mod record;
@@ -193,27 +193,6 @@ impl Store {
         Ok(Some((record, groups.into_iter().map(|(_, group)| group).collect())))
     }
 
-    /// The members of groups, as pairs of the group's `pk` and a member, ordered by group and member id.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
-    pub async fn members(&self, tenant: TenantId, groups: &[i64]) -> Result<Vec<(i64, Member)>, StoreError> {
-        let sql = "SELECT m.grp, m.member, u.kind, u.label FROM membership m \
-                   LEFT JOIN resource u ON u.tenant = m.tenant AND u.id = m.member \
-                   WHERE m.tenant = $1 AND m.grp IN ({ids}) ORDER BY m.grp, m.member";
-        let rows = self.by_ids(sql, vec![tenant.0.into()], groups.iter().map(|&pk| Value::Int(pk))).await?;
-        rows.into_iter()
-            .map(|mut row| {
-                let (group, id) = (row.int()?, row.text()?);
-                let kind = row.maybe_int()?.and_then(|number| self.layout().kind_name(number));
-                Ok((
-                    group,
-                    Member { id, kind: kind.map(|kind| kind.to_string()), display: row.maybe_text()? },
-                ))
-            })
-            .collect()
-    }
-
     /// Which of the ids are resources of the tenant, and of which type.
     ///
     /// # Errors
@@ -247,63 +226,6 @@ impl Store {
             Ok(named.map(|(kind, path)| UniqueValue { id, kind: kind.to_string(), path, key }))
         });
         found.filter_map(Result::transpose).collect()
-    }
-
-    /// Which of the ids are members of the group.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
-    pub async fn members_among(
-        &self,
-        tenant: TenantId,
-        group: i64,
-        ids: &[&str],
-    ) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT m.member FROM membership m \
-                   WHERE m.tenant = $1 AND m.grp = $2 AND m.member IN ({ids}) ORDER BY m.member";
-        let params = vec![tenant.0.into(), group.into()];
-        let rows = self.by_ids(sql, params, ids.iter().map(|&id| id.into())).await?;
-        rows.into_iter().map(|mut row| row.text()).collect()
-    }
-
-    /// The members of the group that match the filter inside `members[…]`, which is bound to the group's type.
-    ///
-    /// # Errors
-    /// [`StoreError::TooComplex`], [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
-    pub async fn members_matching(
-        &self,
-        tenant: TenantId,
-        kind: &ResourceType,
-        group: i64,
-        filter: &Filter,
-    ) -> Result<Vec<String>, StoreError> {
-        let statement = search::members_statement(self, tenant, kind, group, filter)?;
-        self.driver().scan(statement).await?.into_iter().map(|mut row| row.text()).collect()
-    }
-
-    /// Whether the group has a member.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
-    pub async fn has_members(&self, tenant: TenantId, group: i64) -> Result<bool, StoreError> {
-        let sql = "SELECT m.member FROM membership m WHERE m.tenant = $1 AND m.grp = $2 LIMIT 1";
-        let statement = Statement::new(sql, vec![tenant.0.into(), group.into()]);
-        Ok(!self.driver().point(&statement).await?.is_empty())
-    }
-
-    /// Whether the group has more members than `most`; looks at no more than that.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
-    pub async fn has_more_members(
-        &self,
-        tenant: TenantId,
-        group: i64,
-        most: u32,
-    ) -> Result<bool, StoreError> {
-        let sql = "SELECT m.member FROM membership m WHERE m.tenant = $1 AND m.grp = $2 LIMIT 1 OFFSET $3";
-        let statement = Statement::new(sql, vec![tenant.0.into(), group.into(), i64::from(most).into()]);
-        Ok(!self.driver().point(&statement).await?.is_empty())
     }
 
     /// Runs a statement once for every few hundred ids; `{ids}` in it becomes their placeholders.
@@ -349,8 +271,8 @@ impl Store {
     }
 }
 
-/// The statement once for every few hundred ids. `{ids}` in it becomes their placeholders; there are few different
-/// numbers of them, so that the statements stay prepared.
+/// The statement once for every few hundred ids. `{ids}` in it becomes their placeholders, or `{rows}` a row for each
+/// behind the first two parameters; there are few different numbers of them, so that the statements stay prepared.
 fn statements(sql: &str, params: &[Value], ids: &[Value]) -> Vec<Statement> {
     let statement = |chunk: &[Value]| {
         let mut params = params.to_vec();
@@ -358,7 +280,13 @@ fn statements(sql: &str, params: &[Value], ids: &[Value]) -> Vec<Statement> {
         let places: Vec<String> = (1..=width).map(|n| format!("${}", params.len() + n)).collect();
         let padding = chunk.last().into_iter().cycle().take(width - chunk.len());
         params.extend(chunk.iter().chain(padding).cloned());
-        Statement::new(sql.replace("{ids}", &places.join(", ")), params)
+        let rows = || places.iter().map(|place| format!("($1, $2, {place})")).collect::<Vec<_>>().join(", ");
+        let sql = if sql.contains("{rows}") {
+            sql.replace("{rows}", &rows())
+        } else {
+            sql.replace("{ids}", &places.join(", "))
+        };
+        Statement::new(sql, params)
     };
     ids.chunks(IDS_A_STATEMENT).map(statement).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a batch is one transaction, READ COMMITTED, and once begun it goes on without whoever asked for it. All
 //! its statements are sent before the first answer is awaited; the COMMIT goes with them unless a guard has to be
-//! checked first. A connection whose transaction may still be open is closed, and with it the transaction ends.
+//! checked first. A connection on which something may still be going on is closed, and the server told to stop it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::{Future as _, poll_fn};
@@ -13,8 +13,10 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use futures_util::TryStreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _, MaybeDone, maybe_done, try_join_all};
+use tokio::runtime::Handle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, Statement as Prepared};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::batch::Batch;
 use crate::store::driver::{Migration, Row, Statement, Value};
@@ -63,6 +65,7 @@ const WORDS: [(&str, &str); 11] = [
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
+    tls: MakeRustlsConnect,
 }
 
 type Answer = Result<Vec<Row>, StoreError>;
@@ -74,7 +77,8 @@ impl Postgres {
     /// Connects and brings the tables up to date.
     pub(super) async fn open(url: &PostgresUrl, migrations: &[Migration]) -> Result<Self, StoreError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config((*url.config).clone(), tls::connector(&url.trust)?, recycling);
+        let tls = tls::connector(&url.trust)?;
+        let manager = Manager::from_config((*url.config).clone(), tls.clone(), recycling);
         let pool = Pool::builder(manager)
             .max_size(url.pool_size)
             .runtime(Runtime::Tokio1)
@@ -82,7 +86,7 @@ impl Postgres {
             .create_timeout(Some(PATIENCE))
             .build()
             .map_err(|error| StoreError::internal(error.to_string()))?;
-        let postgres = Self { pool };
+        let postgres = Self { pool, tls };
         postgres.migrate(migrations).await?;
         Ok(postgres)
     }
@@ -93,10 +97,15 @@ impl Postgres {
         if !statement.params.iter().all(is_storable) {
             return Ok(Vec::new());
         }
-        let client = self.connection().await?;
-        let prepared = client.prepare_cached(&statement.sql).await.map_err(fault)?;
-        let (_, rows) = run(&client, &prepared, &statement.params).await.map_err(fault)?;
-        Ok(rows)
+        let lease = self.lease().await?;
+        let client = lease.client()?;
+        let rows = async {
+            let prepared = client.prepare_cached(&statement.sql).await?;
+            run(client, &prepared, &statement.params).await
+        };
+        let rows = rows.await;
+        lease.give_back();
+        rows.map(|(_, rows)| rows).map_err(fault)
     }
 
     /// Runs a batch to its end, also if the caller goes away.
@@ -118,14 +127,14 @@ impl Postgres {
     }
 
     async fn attempt(&self, batch: &Batch) -> Result<Outcome, StoreError> {
-        let lease = Lease(Some(self.connection().await?));
+        let lease = self.lease().await?;
         let outcome = transact(lease.client()?, batch).await?;
         lease.give_back();
         Ok(outcome)
     }
 
     /// A connection that is not in use.
-    async fn connection(&self) -> Result<Object, StoreError> {
+    async fn lease(&self) -> Result<Lease, StoreError> {
         let client = self.pool.get().await.map_err(|error| match error {
             // Whatever keeps a connection from being made, it may work later.
             PoolError::Backend(error) => StoreError::unavailable(detail(&error)),
@@ -134,13 +143,13 @@ impl Postgres {
         if client.statement_cache.size() > PREPARED {
             client.statement_cache.clear();
         }
-        Ok(client)
+        Ok(Lease { client: Some(client), tls: self.tls.clone() })
     }
 
     /// Applies what the database does not have yet, in one transaction, one process at a time.
     async fn migrate(&self, migrations: &[Migration]) -> Result<(), StoreError> {
         let newest = migrations.iter().map(|migration| migration.number).max().unwrap_or_default();
-        let lease = Lease(Some(self.connection().await?));
+        let lease = self.lease().await?;
         let client = lease.client()?;
         let encoding: String = client
             .query_one("SHOW server_encoding", &[])
@@ -175,22 +184,31 @@ impl Postgres {
     }
 }
 
-/// A connection that is closed, and with it what was begun on it, unless it is given back.
-struct Lease(Option<Object>);
+/// A connection that is closed, and what was begun on it stopped, unless it is given back: whoever asked has gone, or
+/// nobody knows how far it came.
+struct Lease {
+    client: Option<Object>,
+    tls: MakeRustlsConnect,
+}
 
 impl Lease {
     fn client(&self) -> Result<&Object, StoreError> {
-        self.0.as_ref().ok_or_else(|| StoreError::internal("a connection was given back too early"))
+        self.client.as_ref().ok_or_else(|| StoreError::internal("a connection was given back too early"))
     }
 
     fn give_back(mut self) {
-        self.0 = None;
+        self.client = None;
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.take().map(Object::take);
+        let Some(client) = self.client.take().map(Object::take) else { return };
+        if let (Ok(runtime), false) = (Handle::try_current(), client.is_closed()) {
+            let (token, tls) = (client.cancel_token(), self.tls.clone());
+            // Where the server cannot be told, its own time limit ends the statement.
+            runtime.spawn(async move { token.cancel_query(tls).await.ok() });
+        }
     }
 }
 

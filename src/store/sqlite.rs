@@ -101,22 +101,27 @@ impl Sqlite {
 
     /// Runs on the caller's thread until it turns out to be long; then it begins anew on another.
     pub(super) async fn brief(&self, statement: Statement) -> Answer {
-        match self.readers.query_briefly(&statement)? {
+        match self.readers.query_until(&statement, || true)? {
             Some(rows) => Ok(rows),
             None => self.scan(statement).await,
         }
     }
 
+    /// Runs on another thread, and no longer than somebody waits for the answer.
     pub(super) async fn scan(&self, statement: Statement) -> Answer {
         let stopped = || StoreError::unavailable("the reading threads have stopped");
         let turn = Arc::clone(&self.scans).acquire_owned().await.map_err(|_| stopped())?;
         let readers = Arc::clone(&self.readers);
+        let asker = Arc::new(());
+        let waits = Arc::downgrade(&asker);
         let scan = tokio::task::spawn_blocking(move || {
-            let rows = readers.query(&statement);
+            let rows = readers.query_until(&statement, move || waits.strong_count() == 0);
             drop(turn);
             rows
         });
-        scan.await.map_err(|_| stopped())?
+        let rows = scan.await.map_err(|_| stopped())?;
+        drop(asker);
+        rows?.ok_or_else(|| StoreError::internal("a statement was stopped though its rows were wanted"))
     }
 
     pub(super) async fn write(&self, batch: Batch) -> Answer {
@@ -187,10 +192,14 @@ impl Readers {
         Ok(rows)
     }
 
-    /// The rows, or none if the statement takes more than [`BRIEF`] steps.
-    fn query_briefly(&self, statement: &Statement) -> Result<Option<Vec<Row>>, StoreError> {
+    /// The rows; none if `is_over`, which is asked every [`BRIEF`] steps of the statement.
+    fn query_until(
+        &self,
+        statement: &Statement,
+        is_over: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<Option<Vec<Row>>, StoreError> {
         let mut connection = self.take()?;
-        connection.progress_handler(BRIEF, Some(|| true)).map_err(fault)?;
+        connection.progress_handler(BRIEF, Some(is_over)).map_err(fault)?;
         let outcome = run(&connection, statement);
         connection.progress_handler(0, None::<fn() -> bool>).map_err(fault)?;
         let rows = match outcome {

@@ -256,7 +256,7 @@ impl Write<'_> {
         let mut batch = Batch::from(self.insert_resource(record, &rows)?);
         rows.facts.iter().for_each(|(key, row)| batch.push(self.insert_fact(key, row)));
         rows.contacts.iter().for_each(|row| batch.push(self.insert_contact(row)));
-        members.iter().for_each(|member| batch.push(self.insert_member(member)));
+        batch.steps.extend(self.insert_members(members));
         batch.push(self.count(1)?);
         batch.push(self.change(record.version)?);
         Ok(batch)
@@ -433,10 +433,13 @@ impl Write<'_> {
         }
     }
 
-    pub(super) fn insert_member(&self, member: &str) -> Step {
-        let sql = "INSERT INTO membership (tenant, grp, member) VALUES ($1, $2, $3) \
+    /// Adds members, a few hundred a statement; those that are there stay.
+    pub(super) fn insert_members(&self, members: &[String]) -> Vec<Step> {
+        let sql = "INSERT INTO membership (tenant, grp, member) VALUES {rows} \
                    ON CONFLICT (tenant, grp, member) DO NOTHING";
-        Step::new(sql, vec![self.tenant(), self.pk.into(), member.into()])
+        let ids: Vec<Value> = members.iter().map(|id| id.as_str().into()).collect();
+        let statements = statements(sql, &[self.tenant(), self.pk.into()], &ids);
+        statements.into_iter().map(Step::from).collect()
     }
 
     fn move_members(&self, edit: &MemberEdit, batch: &mut Batch) {
@@ -444,11 +447,11 @@ impl Write<'_> {
             let sql = "DELETE FROM membership WHERE tenant = $1 AND grp = $2";
             batch.push(Step::new(sql, vec![self.tenant(), self.pk.into()]));
         }
-        for member in &edit.remove {
-            let sql = "DELETE FROM membership WHERE tenant = $1 AND grp = $2 AND member = $3";
-            batch.push(Step::new(sql, vec![self.tenant(), self.pk.into(), member.as_str().into()]));
-        }
-        edit.add.iter().for_each(|member| batch.push(self.insert_member(member)));
+        let sql = "DELETE FROM membership WHERE tenant = $1 AND grp = $2 AND member IN ({ids})";
+        let gone: Vec<Value> = edit.remove.iter().map(|id| id.as_str().into()).collect();
+        let leave = statements(sql, &[self.tenant(), self.pk.into()], &gone);
+        batch.steps.extend(leave.into_iter().map(Step::from));
+        batch.steps.extend(self.insert_members(&edit.add));
     }
 
     fn count(&self, by: i64) -> Result<Step, StoreError> {

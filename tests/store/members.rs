@@ -21,7 +21,7 @@ store_test! {
         let john = directory.user(json!({"userName": "john"})).await;
         let inner = directory.group("Inner", &[john.id.as_str()]).await;
         let outer = directory.group("Outer", &[jane.id.as_str(), inner.id.as_str(), "zz-nobody"]).await;
-        let shown = directory.store.members(TENANT, &[outer.pk, inner.pk]).await.unwrap();
+        let shown = directory.store.members(TENANT, &[outer.pk, inner.pk], 1000).await.unwrap().unwrap();
         let member = |id: &str, kind: Option<&str>, display: Option<&str>| Member {
             id: id.to_owned(), kind: kind.map(str::to_owned), display: display.map(str::to_owned),
         };
@@ -92,7 +92,7 @@ store_test! {
     async fn members_are_added_removed_and_cleared(db: Database) {
         let directory = db.open().await;
         let ids = async |pk: i64| {
-            let members = directory.store.members(TENANT, &[pk]).await.unwrap();
+            let members = directory.store.members(TENANT, &[pk], 1000).await.unwrap().unwrap();
             members.into_iter().map(|(_, member)| member.id).collect::<Vec<_>>()
         };
         let group = directory.group("Staff", &["a", "b"]).await;
@@ -164,7 +164,7 @@ store_test! {
         let (_, groups) =
             directory.store.get(TENANT, directory.kind("User"), jane.id.as_str(), true).await.unwrap().unwrap();
         assert_eq!(groups[0].display.as_deref(), Some("New"));
-        let members = directory.store.members(TENANT, &[group.pk]).await.unwrap();
+        let members = directory.store.members(TENANT, &[group.pk], 1000).await.unwrap().unwrap();
         assert_eq!(members[0].1.display.as_deref(), Some("J"));
     }
 }

@@ -130,7 +130,7 @@ store_test! {
         let user = directory.user(json!({"userName": "jane"})).await;
         let other = directory.hold("DELETE FROM resource");
         assert!(directory.get("User", user.id.as_str()).await.is_some());
-        let members = directory.store.members(TENANT, &[user.pk]).await.unwrap();
+        let members = directory.store.members(TENANT, &[user.pk], 1000).await.unwrap().unwrap();
         assert_eq!(members, []);
         other.roll_back();
         directory.user(json!({"userName": "john"})).await;

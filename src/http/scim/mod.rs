@@ -5,6 +5,7 @@
 
 pub(super) mod bulk;
 pub(super) mod discovery;
+mod pieces;
 pub(super) mod resources;
 
 use std::borrow::Cow;

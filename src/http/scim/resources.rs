@@ -1,6 +1,6 @@
 //! Requests on resources: query, create, retrieve, replace, patch, delete (RFC 7644 §3.3–§3.6, §3.14).
 //!
-//! Invariant: bodies are written once, from the bytes that the directory renders.
+//! Invariant: bodies are written once, from the pieces that the directory renders.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::Value;
 
-use crate::directory::{Entry, Listing};
+use crate::directory::{Entry, Listing, Pieces};
 use crate::http::error::{Failure, SCIM_JSON};
 use crate::http::query::Query;
-use crate::http::scim::Call;
+use crate::http::scim::{Call, pieces};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::filter::Filter;
 use crate::scim::listing::ListQuery;
@@ -48,7 +48,7 @@ async fn answer_query(
 ) -> Result<HttpResponse, Failure> {
     let query = ListQuery { filter: call.filter(kinds, query.filter), ..query };
     let listing = call.app.directory.list(call.context, kinds, &query, projection).await?;
-    Ok(list_response(&listing, call.base, projection))
+    Ok(list_response(call, listing, projection))
 }
 
 /// POST on a type.
@@ -64,7 +64,7 @@ pub(in crate::http) async fn create(
     let location = entry.location(call.base);
     let mut response = HttpResponse::Created();
     response.insert_header((LOCATION, location));
-    Ok(with_entry(&mut response, &entry, call.base, &projection))
+    Ok(with_entry(call, response, entry, &projection))
 }
 
 /// GET or HEAD on a resource. With a filter it is a query over this one resource (reading A41).
@@ -93,7 +93,7 @@ pub(in crate::http) async fn get(
         let detail = format!("the resource is at version {}", entry.etag());
         return Err(ScimError::new(ErrorKind::PreconditionFailed, detail).into());
     }
-    Ok(with_entry(&mut HttpResponse::Ok(), &entry, call.base, &projection))
+    Ok(with_entry(call, HttpResponse::Ok(), entry, &projection))
 }
 
 /// The filter, for one resource. It is parsed by itself first, so that its parentheses are its own.
@@ -114,7 +114,7 @@ pub(in crate::http) async fn replace(
     let body = call.resource(kind, payload).await?;
     let entry =
         call.app.directory.replace(call.context, kind, id, &call.condition(), body, &projection).await?;
-    Ok(with_entry(&mut HttpResponse::Ok(), &entry, call.base, &projection))
+    Ok(with_entry(call, HttpResponse::Ok(), entry, &projection))
 }
 
 /// PATCH on a resource. The answer has a body unless it is not wanted (reading A9) or would be a large group.
@@ -134,7 +134,7 @@ pub(in crate::http) async fn patch(
     if is_brief || entry.has_too_many_members() {
         return Ok(HttpResponse::NoContent().insert_header((ETAG, entry.etag())).finish());
     }
-    Ok(with_entry(&mut HttpResponse::Ok(), &entry, call.base, &projection))
+    Ok(with_entry(call, HttpResponse::Ok(), entry, &projection))
 }
 
 /// DELETE on a resource.
@@ -150,32 +150,37 @@ pub(in crate::http) async fn delete(
 
 /// The representation of a resource. RFC 7643 §3.1: `meta.location` is the value of `Content-Location`.
 fn with_entry(
-    response: &mut HttpResponseBuilder,
-    entry: &Entry,
-    base: &str,
+    call: &Call<'_>,
+    mut response: HttpResponseBuilder,
+    entry: Entry,
     projection: &Projection,
 ) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, SCIM_JSON)).insert_header((ETAG, entry.etag()));
-    response.insert_header((CONTENT_LOCATION, entry.location(base)));
-    response.body(entry.render(base, projection))
+    response.insert_header((CONTENT_LOCATION, entry.location(call.base)));
+    let mut body = Pieces::default();
+    entry.pieces(call.base, projection, &mut body);
+    pieces::respond(call, response, body)
 }
 
 /// The ListResponse of RFC 7644 §3.4.2, written around the bytes of its resources.
-fn list_response(listing: &Listing, base: &str, projection: &Projection) -> HttpResponse {
-    let mut body = format!(
+fn list_response(call: &Call<'_>, listing: Listing, projection: &Projection) -> HttpResponse {
+    let head = format!(
         r#"{{"schemas":["{}"],"totalResults":{},"startIndex":{},"itemsPerPage":{},"Resources":["#,
         urn::LIST_RESPONSE,
         listing.total,
         listing.start_index,
         listing.entries.len(),
-    )
-    .into_bytes();
-    for (index, entry) in listing.entries.iter().enumerate() {
+    );
+    let mut body = Pieces::default();
+    body.text.extend_from_slice(head.as_bytes());
+    for (index, entry) in listing.entries.into_iter().enumerate() {
         if index > 0 {
-            body.push(b',');
+            body.text.push(b',');
         }
-        entry.write(base, projection, &mut body);
+        entry.pieces(call.base, projection, &mut body);
     }
-    body.extend_from_slice(b"]}");
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, SCIM_JSON)).body(body)
+    body.text.extend_from_slice(b"]}");
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CONTENT_TYPE, SCIM_JSON));
+    pieces::respond(call, response, body)
 }
