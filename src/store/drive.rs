@@ -142,6 +142,8 @@ impl Lowering<'_> {
         let is_class = leaf.kind == Type::Boolean || !leaf.canonical_values.is_empty();
         match (self.kind.place(leaf), op) {
             (Place::Header(Header::Id), Op::Eq) => Some(Rank::Id),
+            (Place::Header(Header::Modified), Op::Eq) => Some(Rank::Value),
+            (Place::Header(Header::Modified), Op::Gt | Op::Ge | Op::Lt | Op::Le) => Some(Rank::Range),
             (Place::Members(End::Value) | Place::Groups(End::Value), Op::Eq) => Some(Rank::Value),
             (Place::Fact(_) | Place::Contact(_, ContactColumn::Value), op) => match op {
                 Op::Eq if is_class => Some(Rank::Class),
@@ -197,6 +199,7 @@ impl Lowering<'_> {
                     Place::Members(_) => Relation::Members,
                     Place::Groups(_) => Relation::Groups,
                     Place::Fact(number) => Relation::Fact(number),
+                    Place::Header(Header::Modified) => return vec![self.modified(*op, key)],
                     Place::Header(_) | Place::Nowhere => {
                         let id = self.bind(key.as_str());
                         return vec![format!(
@@ -208,6 +211,21 @@ impl Lowering<'_> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The resources of the type that changed then, before or since.
+    fn modified(&mut self, op: Op, key: &Key) -> String {
+        let (kind, instant) = (self.kind_number(), self.bind(key.as_str()));
+        let op = match op {
+            Op::Gt => ">",
+            Op::Ge => ">=",
+            Op::Lt => "<",
+            Op::Le => "<=",
+            _ => "=",
+        };
+        format!(
+            "SELECT x.pk FROM resource x WHERE x.tenant = $1 AND x.kind = {kind} AND x.modified {op} {instant}"
+        )
     }
 
     /// The resources with a row of the relation that satisfies `inner`, found by the index on the row's value.

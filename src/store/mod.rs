@@ -56,22 +56,25 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 6] = [
+const SQLITE_MIGRATIONS: [Migration; 8] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
     Migration { number: 5, sql: include_str!("migrations/0005_contacts.sql") },
     Migration { number: 6, sql: include_str!("migrations/0006_identity.sql") },
+    Migration { number: 7, sql: include_str!("migrations/0007_modified.sql") },
+    Migration { number: 8, sql: include_str!("migrations/0008_statistics.sqlite.sql") },
 ];
 
 /// The history of the tables in PostgreSQL, which gathers its own statistics.
-const POSTGRES_MIGRATIONS: [Migration; 5] = [
+const POSTGRES_MIGRATIONS: [Migration; 6] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
     Migration { number: 5, sql: include_str!("migrations/0005_contacts.sql") },
     Migration { number: 6, sql: include_str!("migrations/0006_identity.sql") },
+    Migration { number: 7, sql: include_str!("migrations/0007_modified.sql") },
 ];
 
 /// How many row keys a process reserves at a time.

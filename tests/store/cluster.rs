@@ -17,7 +17,7 @@ use std::{env, fs, io, thread};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-/// Arguments: a port. Reads `stop` and `start`; answers a line when it is done.
+/// Arguments: a port. Reads `stop`, `crash` and `start`; answers a line when it is done.
 const KEEPER: &str = r#"
 set -eu
 umask 077
@@ -25,7 +25,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/muster-postgres.XXXXXX")
 server=
 start() {
     postgres -D "$dir/data" -k "$dir" -p "$1" -c listen_addresses=127.0.0.1 -c max_connections=300 \
-        -c fsync=off -c full_page_writes=off -c ssl=on -c ssl_cert_file="$dir/crt" -c ssl_key_file="$dir/key" \
+        -c fsync=off -c full_page_writes=off -c log_line_prefix='%d '  -c ssl=on -c ssl_cert_file="$dir/crt" -c ssl_key_file="$dir/key" \
         >>"$dir/log" 2>&1 &
     server=$!
     until pg_isready -q -h "$dir" -p "$1"; do
@@ -33,8 +33,8 @@ start() {
         sleep 0.05
     done
 }
-stop() { if [ -n "$server" ]; then kill -INT "$server" || :; wait "$server" || :; server=; fi; }
-trap 'stop; rm -rf "$dir"' EXIT
+stop() { if [ -n "$server" ]; then kill -"$1" "$server" || :; wait "$server" || :; server=; fi; }
+trap 'stop INT; rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 printf %s "$MUSTER_CRT" >"$dir/crt"
 printf %s "$MUSTER_KEY" >"$dir/key"
@@ -45,7 +45,7 @@ init --locale=C.UTF-8 --locale-provider=icu --icu-locale=en || { rm -rf "$dir/da
 start "$1"
 echo "$dir"
 while read -r command; do
-    case "$command" in stop) stop ;; start) start "$1" ;; esac
+    case "$command" in stop) stop INT ;; crash) stop QUIT ;; start) start "$1" ;; esac
     echo done
 done
 "#;
@@ -109,6 +109,28 @@ impl Cluster {
     /// Stops the server, which ends every connection.
     pub(crate) fn stop_server(&mut self) {
         self.tell("stop");
+    }
+
+    /// Ends the server as a crash would: it has no time to put anything in order.
+    pub(crate) fn crash_server(&mut self) {
+        self.tell("crash");
+    }
+
+    /// The statements that a database logged so far; it logs them after [`Cluster::log_statements`].
+    pub(crate) fn statements(&self, database: &str) -> Vec<String> {
+        let log = fs::read_to_string(format!("{}/log", self.folder)).unwrap();
+        let prefix = format!("{database} LOG:  ");
+        let statement = |line: &str| {
+            let rest = line.strip_prefix(&prefix)?;
+            let (how, sql) = rest.split_once(": ")?;
+            (how == "statement" || how.starts_with("execute")).then(|| sql.to_owned())
+        };
+        log.lines().filter_map(statement).collect()
+    }
+
+    /// Makes a database log what its sessions from now on are asked to run.
+    pub(crate) fn log_statements(&self, database: &str) {
+        query(&self.url("postgres"), &format!("ALTER DATABASE {database} SET log_statement = 'all'"));
     }
 
     /// Starts the server again.
@@ -198,7 +220,8 @@ pub(crate) fn query(url: &str, sql: &str) -> Vec<String> {
 pub(crate) fn with_client<T: Send>(url: &str, run: impl AsyncFnOnce(Client) -> T + Send) -> T {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            crate::harness::block_on(async {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
                 let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
                 tokio::spawn(connection);
                 run(client).await

@@ -8,6 +8,7 @@
 
 #[macro_use]
 mod harness;
+mod catalogue;
 mod cluster;
 mod contacts;
 mod faults;
@@ -19,5 +20,6 @@ mod postgres_faults;
 mod postgres_plans;
 mod races;
 mod searches;
+mod statements;
 mod tenants;
 mod together;

@@ -36,6 +36,7 @@ pub(crate) fn common(kind: &ResourceType) -> Vec<(&'static str, Filter)> {
         ("emails[type eq and value eq]", each(kind, "emails", vec![work, value.clone()])),
         ("groups.value eq", test(kind, "groups.value", Op::Eq, "x")),
         ("userName sw", test(kind, "userName", Op::Sw, "x")),
+        ("meta.lastModified gt", test(kind, "meta.lastModified", Op::Gt, "2026-01-02T03:04:05")),
         (
             "meta.created gt and userName eq",
             Filter::And(vec![
@@ -101,6 +102,24 @@ fn a_listing_without_a_filter_reads_the_types_index_in_order() {
         let index = "SEARCH r USING COVERING INDEX resource_kind (tenant=? AND kind=?)";
         assert!(plan.iter().any(|step| step == index), "{plan:#?}");
         assert!(!plan.iter().any(|step| walks(step)), "{plan:#?}");
+    });
+}
+
+#[test]
+fn a_page_of_all_resources_in_the_order_of_a_value_is_read_in_the_order_of_its_index() {
+    let db = Database::sqlite();
+    block_on(async {
+        let directory = db.open().await;
+        for (name, attribute) in [("User", "userName"), ("User", "title"), ("Group", "displayName")] {
+            let kind: &Arc<ResourceType> = directory.kind(name);
+            let mut search = search(kind, None);
+            search.scopes[0].sort = Some(path(kind, attribute));
+            let plan = directory.store.explain(TENANT, &search).await.unwrap();
+            let index = "SEARCH f USING PRIMARY KEY (tenant=? AND path=?)";
+            assert!(plan.iter().any(|step| step == index), "{plan:#?}");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
+            assert!(!plan.iter().any(|step| walks(step)), "{plan:#?}");
+        }
     });
 }
 

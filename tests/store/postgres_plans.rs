@@ -41,7 +41,7 @@ fn walks(step: &str) -> bool {
     if let Some((_, rest)) = step.split_once("Seq Scan on ") {
         return rest.split(' ').next().is_some_and(|table| tables.contains(&table));
     }
-    let narrow = ["key ", "resource =", "pk =", "id =", "member =", "grp ="];
+    let narrow = ["key ", "resource =", "pk =", "id =", "member =", "grp =", "modified >"];
     step.contains("Index Cond: ") && !narrow.iter().any(|part| step.contains(part))
 }
 
@@ -73,6 +73,23 @@ fn a_listing_without_a_filter_reads_the_types_index_in_order() {
         let above = scan.and_then(|scan| plan.get(scan - 1));
         assert!(above.is_some_and(|step| step.contains("Limit")), "{plan:#?}");
         assert!(!plan.iter().any(|step| step.contains("Seq Scan on resource")), "{plan:#?}");
+    });
+}
+
+#[test]
+fn a_page_of_all_resources_in_the_order_of_a_value_is_read_in_the_order_of_its_index() {
+    block_on(async {
+        let Some(directory) = many().await else { return };
+        for (name, attribute) in [("User", "userName"), ("User", "title"), ("Group", "displayName")] {
+            let kind = directory.kind(name);
+            let mut search = search(kind, None);
+            search.scopes[0].sort = Some(path(kind, attribute));
+            let plan = directory.store.explain(TENANT, &search).await.unwrap();
+            let scan = plan.iter().position(|step| step.contains("Index Only Scan using fact_pkey"));
+            let above = scan.and_then(|scan| plan.get(scan - 1));
+            assert!(above.is_some_and(|step| step.contains("Limit")), "{plan:#?}");
+            assert!(!plan.iter().any(|step| step.contains("Seq Scan on resource")), "{plan:#?}");
+        }
     });
 }
 

@@ -74,6 +74,39 @@ store_test! {
         assert_eq!(page(&directory, &search).await.1, ["0c", "0a", "0e", "0b", "0d"]);
     }
 
+    async fn pages_in_order_are_parts_of_one_list(db: Database) {
+        let directory = db.open().await;
+        for index in 0..30 {
+            let mut body = json!({"userName": format!("u{}", index * 7 % 30)});
+            if index % 4 != 0 {
+                body["title"] = json!(format!("t{}", index % 3));
+                body["name"] = json!({"familyName": format!("f{}", index % 5)});
+            }
+            directory.user(body).await;
+        }
+        let kind = directory.kind("User");
+        for (name, descending) in
+            ["userName", "title", "name.familyName"].into_iter().flat_map(|name| [(name, false), (name, true)])
+        {
+            let mut search = search(kind, None);
+            search.scopes[0].sort = Some(path(kind, name));
+            search.descending = descending;
+            // More than there are: no page is full, so no short way answers.
+            search.limit = 31;
+            let whole = page(&directory, &search).await;
+            assert_eq!((whole.0, whole.1.len()), (30, 30));
+            search.limit = 7;
+            let mut parts = Vec::new();
+            for offset in [0, 7, 14, 21, 28] {
+                search.offset = offset;
+                let (total, names) = page(&directory, &search).await;
+                assert_eq!(total, 30);
+                parts.extend(names);
+            }
+            assert_eq!(parts, whole.1, "{name} {descending}");
+        }
+    }
+
     async fn a_search_over_several_types_is_one_list(db: Database) {
         let directory = db.open().await;
         directory.user(json!({"userName": "u1", "displayName": "b"})).await;
