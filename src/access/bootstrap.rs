@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::access::tokens::{self, NewClient, Scope, State, TokenText};
 use crate::access::{Access, AccessError};
 use crate::id::TenantId;
+use crate::store::{StoreError, Token};
 
 /// The name of the first token.
 pub const BOOTSTRAP_NAME: &str = "bootstrap";
@@ -47,26 +48,34 @@ impl Access {
         }
     }
 
+    /// Replicas that start together do this at the same time with the same text: one of them stores it, and none takes
+    /// away what another has just stored.
     async fn set_bootstrap(&self, text: &str, now: DateTime<Utc>) -> Result<Bootstrap, AccessError> {
-        let found = self.store.find_token(TenantId::DEFAULT, &tokens::hash(text)).await?;
-        let same = found.map(|owner| owner.token);
-        if same.as_ref().is_some_and(|token| State::of(token, now) != State::Live) {
-            return Err(AccessError::invalid(
-                "MUSTER_BOOTSTRAP_TOKEN is a token that was revoked or has expired; choose another text",
-            ));
-        }
-        let same = same.map(|token| token.id);
+        let outcome = match self.bootstrap_token(text).await? {
+            Some(token) if State::of(&token, now) != State::Live => {
+                return Err(AccessError::invalid(
+                    "MUSTER_BOOTSTRAP_TOKEN is a token that was revoked or has expired; choose another text",
+                ));
+            }
+            Some(_) => Bootstrap::Unchanged,
+            None => match self.insert_token(&first(None), text, now).await {
+                Err(AccessError::Store(StoreError::Unique { .. })) => Bootstrap::Unchanged,
+                stored => stored.map(|()| Bootstrap::Set)?,
+            },
+        };
+        let own = self.bootstrap_token(text).await?.map(|token| token.id);
         for token in self.store.list_tokens(TenantId::DEFAULT).await? {
-            if token.name == BOOTSTRAP_NAME && token.revoked.is_none() && Some(token.id) != same {
+            if token.name == BOOTSTRAP_NAME && token.revoked.is_none() && Some(token.id) != own {
                 self.store.revoke_token(TenantId::DEFAULT, token.id, now).await?;
             }
         }
         self.known.forget();
-        if same.is_some() {
-            return Ok(Bootstrap::Unchanged);
-        }
-        self.insert_token(&first(None), text, now).await?;
-        Ok(Bootstrap::Set)
+        Ok(outcome)
+    }
+
+    async fn bootstrap_token(&self, text: &str) -> Result<Option<Token>, AccessError> {
+        let found = self.store.find_token(TenantId::DEFAULT, &tokens::hash(text)).await?;
+        Ok(found.map(|owner| owner.token))
     }
 }
 

@@ -11,8 +11,8 @@ use crate::server::{Server, TOKEN, file_in};
 
 const MEMBERS: usize = 100_000;
 
-/// How much memory an answer of 11 MB may cost, in kB.
-const FLAT: u64 = 8_000;
+/// How much memory an answer of 11 MB may cost, in kB, with what the caches take meanwhile. Held as JSON it takes 80 MB.
+const FLAT: u64 = 24_000;
 
 /// Gives the only group a hundred thousand members, past the server: making them by requests is what others test.
 const FILL: &str = "
@@ -65,7 +65,7 @@ fn with_a_large_group(server: &Server, fill: impl FnOnce(&str)) {
         client.get(&format!("{}/Groups?filter=displayName+eq+%22everybody%22", server.base())).json();
     assert_eq!((listed["totalResults"].as_u64(), listed["itemsPerPage"].as_u64()), (Some(1), Some(1)));
     assert_eq!(listed["Resources"][0], group);
-    assert!(server.peak() < before + 2 * FLAT, "lists are streamed too");
+    assert!(server.peak() < before + FLAT, "lists are streamed too");
 }
 
 #[track_caller]

@@ -4,9 +4,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test may fail loudly"
 )]
 
+mod client;
+#[path = "../store/cluster.rs"]
+mod cluster;
+mod faults;
 mod flows;
+mod groups;
+mod postgres_faults;
 mod races;
+mod replicas;
 mod server;

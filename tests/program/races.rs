@@ -3,12 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
+use crate::client::{Client, USER};
 use crate::server::{Server, TOKEN};
 use serde_json::{Value, json};
 
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 #[test]
@@ -100,7 +99,7 @@ fn new_user(server: &Server, name: &str) -> String {
 }
 
 /// Runs a request in many threads that begin together.
-fn at_once(threads: usize, request: impl Fn(usize) -> u16 + Sync) -> Vec<u16> {
+pub(crate) fn at_once(threads: usize, request: impl Fn(usize) -> u16 + Sync) -> Vec<u16> {
     let gate = std::sync::Barrier::new(threads);
     thread::scope(|scope| {
         let (gate, request) = (&gate, &request);
@@ -121,23 +120,6 @@ fn send(method: &str, url: &str, if_match: Option<&str>, body: Option<&Value>) -
 }
 
 fn try_send(method: &str, url: &str, if_match: Option<&str>, body: Option<&Value>) -> Option<(u16, Value)> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(30)))
-        .build()
-        .into();
-    let mut request = ureq::http::Request::builder()
-        .method(method)
-        .uri(url)
-        .header("Authorization", format!("Bearer {TOKEN}"))
-        .header("Content-Type", "application/scim+json");
-    if let Some(tag) = if_match {
-        request = request.header("If-Match", tag);
-    }
-    let mut response = match body {
-        Some(body) => agent.run(request.body(body.to_string()).ok()?).ok()?,
-        None => agent.run(request.body(()).ok()?).ok()?,
-    };
-    let text = response.body_mut().read_to_string().ok()?;
-    Some((response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null)))
+    let answer = Client::new(TOKEN).try_send(method, url, if_match, body)?;
+    Some((answer.status, answer.json()))
 }

@@ -293,16 +293,16 @@ fn race(fleet: &Fleet) {
 
 /// A token that is revoked beside one replica stops on all of them.
 fn revoke(fleet: &Fleet) {
-    let token = fleet.run(&["token", "create", "--name", "short-lived"]);
+    let token = fleet.run(&["token", "create", "--tenant", "default", "--name", "short-lived"]);
     let client = Client::new(token.lines().last().unwrap().trim());
     let statuses = || -> Vec<u16> {
         (0..REPLICAS).map(|n| client.get(&format!("{}/Users?count=0", fleet.base(n))).status).collect()
     };
     assert_eq!(statuses(), [200; REPLICAS]);
-    let listed = fleet.run(&["token", "list"]);
+    let listed = fleet.run(&["token", "list", "--tenant", "default"]);
     let line = listed.lines().find(|line| line.contains("short-lived")).unwrap();
     let id = line.split_whitespace().next().unwrap().to_owned();
-    fleet.run(&["token", "revoke", &id]);
+    fleet.run(&["token", "revoke", &id, "--tenant", "default"]);
     let began = Instant::now();
     while statuses() != [401; REPLICAS] {
         assert!(began.elapsed() < REVOKED, "{:?}", statuses());
