@@ -142,7 +142,7 @@ async fn memberships(
     let mut members = HashMap::new();
     for id in groups {
         let pk = directory.get("Group", id).await.unwrap().pk;
-        let direct = directory.store.members(TENANT, &[pk]).await.unwrap();
+        let direct = directory.store.members(TENANT, &[pk], 1000).await.unwrap().unwrap();
         members.insert(id, direct.into_iter().map(|(_, member)| member.id).collect::<Vec<_>>());
     }
     for (order, group) in groups.iter().enumerate() {

@@ -128,15 +128,8 @@ impl Entry {
         matches!(self.members, Members::TooMany)
     }
 
-    /// The representation as JSON text, without members that are not read yet: [`Entry::pieces`] has them.
-    pub fn render(&self, base: &str, projection: &Projection) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.write(base, projection, &mut out);
-        out
-    }
-
-    /// Writes that behind what is there.
-    pub fn write(&self, base: &str, projection: &Projection, out: &mut Vec<u8>) {
+    /// Writes the representation as JSON text behind what is there, without members that are not read yet.
+    pub(super) fn write(&self, base: &str, projection: &Projection, out: &mut Vec<u8>) {
         let Some(mut body) = self.body.clone() else { return self.splice(base, out) };
         for (attribute, target) in &self.references {
             self.complete(attribute, target, base, &mut body);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::client::{Client, user};
-use crate::server::{Server, TOKEN, file_in, muster};
+use crate::server::{Server, TOKEN, file_in, muster, pause};
 
 /// What a program has that another command starts.
 fn through(command: &[&str], folder: &TempDir) -> Command {
@@ -176,7 +176,7 @@ fn a_write_that_outlives_its_time_limit_is_not_said_to_have_failed() {
     other.execute_batch("COMMIT").unwrap();
     while found() != 1 {
         assert!(began.elapsed() < Duration::from_secs(20), "what was sent is written");
-        std::thread::sleep(Duration::from_millis(20));
+        pause(20);
     }
 }
 

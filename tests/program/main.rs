@@ -9,6 +9,7 @@
 )]
 
 mod client;
+#[allow(dead_code, reason = "each test binary uses its part of it")]
 #[path = "../store/cluster.rs"]
 mod cluster;
 mod faults;

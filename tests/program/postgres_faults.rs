@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::client::{Client, user};
 use crate::cluster::{self, Cluster};
-use crate::server::{Server, TOKEN, muster};
+use crate::server::{Server, TOKEN, muster, pause};
 
 /// A server on a database that is away, and where it will listen.
 fn spawn_on(database: &str) -> (Server, String) {
@@ -25,7 +25,7 @@ fn until(url: &str, status: u16) {
     let (client, began) = (Client::new(TOKEN), Instant::now());
     while client.try_send("GET", url, None, None).is_none_or(|answer| answer.status != status) {
         assert!(began.elapsed() < Duration::from_secs(30), "{url} does not answer {status}");
-        thread::sleep(Duration::from_millis(50));
+        pause(50);
     }
 }
 

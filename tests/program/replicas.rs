@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock};
-use std::thread::{self, sleep};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::client::{Answer, Client, GROUP, patch, user};
 use crate::cluster::{self, Cluster};
 use crate::races::at_once;
-use crate::server::{Server, TOKEN};
+use crate::server::{Server, TOKEN, pause};
 
 const REPLICAS: usize = 3;
 
@@ -108,7 +108,7 @@ impl Writer<'_> {
         answer.asks_to_come_back();
         self.load.refused.fetch_add(1, Ordering::Relaxed);
         self.at += 1;
-        sleep(Duration::from_millis(50));
+        pause(50);
         None
     }
 
@@ -209,7 +209,7 @@ fn three_replicas_lose_nothing_when_one_of_them_and_the_database_crash() {
             let (before, began) = (progress(), Instant::now());
             while progress().iter().zip(&before).any(|(now, before)| now < &(before + 3)) {
                 assert!(began.elapsed() < Duration::from_secs(30), "{before:?} {:?}", progress());
-                sleep(Duration::from_millis(20));
+                pause(20);
             }
         };
         everybody_goes_on();
@@ -219,7 +219,7 @@ fn three_replicas_lose_nothing_when_one_of_them_and_the_database_crash() {
         everybody_goes_on();
         assert_eq!(load.refused.load(Ordering::Relaxed), 0, "nobody is refused while the database is there");
         cluster.crash_server();
-        sleep(Duration::from_secs(2));
+        pause(2000);
         assert!(load.refused.load(Ordering::Relaxed) > 12, "everybody is told to come back");
         cluster.start_server();
         everybody_goes_on();
@@ -306,6 +306,6 @@ fn revoke(fleet: &Fleet) {
     let began = Instant::now();
     while statuses() != [401; REPLICAS] {
         assert!(began.elapsed() < REVOKED, "{:?}", statuses());
-        sleep(Duration::from_millis(50));
+        pause(50);
     }
 }

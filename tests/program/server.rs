@@ -144,3 +144,8 @@ pub(crate) fn muster(folder: &TempDir, database: &str) -> Command {
     command.current_dir(folder.path()).env("MUSTER_DATABASE", database);
     command
 }
+
+#[expect(clippy::disallowed_methods, reason = "nothing tells a test how far another process is")]
+pub(crate) fn pause(milliseconds: u64) {
+    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+}

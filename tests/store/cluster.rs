@@ -4,8 +4,6 @@
 //! starts the server, and stops it and removes the folder when its standard input ends: that happens when the test
 //! binary ends, however it ends.
 
-#![allow(dead_code, reason = "each test binary uses its part of it")]
-
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;

@@ -9,6 +9,7 @@
 #[macro_use]
 mod harness;
 mod catalogue;
+#[allow(dead_code, reason = "each test binary uses its part of it")]
 mod cluster;
 mod contacts;
 mod faults;

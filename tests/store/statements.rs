@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use muster::access::Access;
 use muster::context::Context;
-use muster::directory::{Directory as Service, Piece};
+use muster::directory::{Directory as Service, Piece, Pieces};
 use muster::scim::listing::ListQuery;
 use muster::scim::projection::Projection;
 use muster::scim::urn;
@@ -185,7 +185,9 @@ fn the_members_of_a_large_group_are_read_when_they_are_sent() {
         assert_eq!(statements.len(), 2, "{:#?}", brief(&statements));
         let mut body = String::new();
         let send = async {
-            for piece in entry.unwrap().pieces("http://x", &projection) {
+            let mut pieces = Pieces::default();
+            entry.unwrap().pieces("http://x", &projection, &mut pieces);
+            for piece in pieces.finish() {
                 match piece {
                     Piece::Text(text) => body.push_str(str::from_utf8(&text).unwrap()),
                     Piece::Members(mut reading) => {

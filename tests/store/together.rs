@@ -35,7 +35,7 @@ store_test! {
         assert_eq!(directory.get("Group", staff.id.as_str()).await, records[1]);
         assert_eq!(directory.get("User", new.as_str()).await, records[2]);
         assert_eq!(directory.get("User", jane.id.as_str()).await, records[4]);
-        let members = directory.store.members(TENANT, &[staff.pk]).await.unwrap();
+        let members = directory.store.members(TENANT, &[staff.pk], 1000).await.unwrap().unwrap();
         assert_eq!(members.iter().map(|(_, member)| member.id.as_str()).collect::<Vec<_>>(), [new.as_str()]);
         assert_eq!(directory.sql("SELECT SUM(n) FROM counter"), ["4"]);
     }
