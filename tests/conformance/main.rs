@@ -12,11 +12,6 @@ mod faults;
 mod kit;
 mod table;
 
-/// What the cluster runs its queries with.
-mod harness {
-    pub(crate) use crate::kit::wait as block_on;
-}
-
 use cluster::Cluster;
 use kit::App;
 use muster::access::Scope as Right;

@@ -301,7 +301,7 @@ fn revoke(fleet: &Fleet) {
     assert_eq!(statuses(), [200; REPLICAS]);
     let listed = fleet.run(&["token", "list", "--tenant", "default"]);
     let line = listed.lines().find(|line| line.contains("short-lived")).unwrap();
-    let id = line.split_whitespace().next().unwrap().to_owned();
+    let id = line.split_whitespace().find(|word| word.parse::<u32>().is_ok()).unwrap().to_owned();
     fleet.run(&["token", "revoke", &id, "--tenant", "default"]);
     let began = Instant::now();
     while statuses() != [401; REPLICAS] {
