@@ -57,7 +57,7 @@ enum Command {
     Token(token::Command),
     /// Write a tenant's users, groups and memberships as lines of JSON
     Export(export::Export),
-    /// Read users, groups and memberships from lines of JSON
+    /// Read users, groups and memberships from lines of JSON, or from CSV
     Import(import::Import),
     /// Copy the database of a running server into a file
     Backup(backup::Backup),

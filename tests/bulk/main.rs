@@ -16,6 +16,7 @@ mod program;
 mod people;
 
 mod backup;
+mod csv;
 mod explain;
 mod export;
 mod import;

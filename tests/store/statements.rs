@@ -36,8 +36,11 @@ impl Tapped {
         let database = url.rsplit('/').next().unwrap().to_owned();
         cluster.log_statements(&database);
         let directory = Database::of(Engine::Postgres { url, options: "" }).open().await;
-        let service = Service::new(directory.store.clone(), directory.registry.clone());
-        let caller = Access::new(directory.store.clone()).operator("default", "test").await.unwrap();
+        let service = Service::new(directory.store.clone());
+        let caller = Access::new(directory.store.clone(), directory.registry.clone())
+            .operator("default", "test")
+            .await
+            .unwrap();
         let cx = Context { caller, now: time(0), request: "test".to_owned() };
         Some(Self { directory, service, cx, cluster, database })
     }
@@ -311,7 +314,7 @@ async fn tour(tapped: &Tapped) {
     tapped.patch(&big, json!([{"op": "remove", "path": "members[display eq \"x\"]"}])).await;
     tapped.patch(&big, json!([{"op": "replace", "path": "members", "value": [{"value": "m9"}]}])).await;
     tapped.patch(&big, json!([{"op": "remove", "path": "members"}])).await;
-    let mut export = service.export(cx.caller.tenant);
+    let mut export = service.export(cx.caller.clone());
     while export.next().await.unwrap().is_some() {}
     let mut check = service.check(cx.clone(), true);
     while check.next().await.unwrap().is_some() {}
@@ -323,6 +326,6 @@ async fn tour(tapped: &Tapped) {
     import.store(&screened.fit, Some(("source", 1))).await.map(drop).unwrap();
     service.import_mark(cx, "source").await.map(drop).unwrap();
     service.end_import(cx, "source").await.unwrap();
-    let access = Access::new(directory.store.clone());
+    let access = Access::new(directory.store.clone(), directory.registry.clone());
     access.tokens(cx.caller.tenant, time(0)).await.map(drop).unwrap();
 }

@@ -5,23 +5,26 @@
 
 mod jsonl;
 mod report;
+mod table;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 
 use crate::cli::import::jsonl::Lines;
 use crate::cli::import::report::Report;
+use crate::cli::import::table::{Mapping, Table};
 use crate::cli::{Database, Refused, progress};
 use crate::context::Context;
 use crate::directory::{Directory, Import as Running, Line, NewMembers, Newcomer, Outcome};
+use crate::scim::registry::ResourceType;
 
 /// How many rows a batch has at most.
 const ROWS: usize = 2000;
@@ -32,16 +35,19 @@ const BYTES: u64 = 2 << 20;
 /// How much of a file's beginning tells it from others.
 const HEAD: u64 = 64 * 1024;
 
-/// Read users, groups and memberships from lines of JSON.
+/// Read users, groups and memberships from lines of JSON, or resources of one type from CSV.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   muster import acme.jsonl --tenant acme
   muster import acme.jsonl --dry-run
   muster import acme.jsonl --resume --rejects refused.txt
+  muster import people.csv --map userName=login,emails.work=mail,phoneNumbers.mobile=cell
 
-A line is what `muster export` writes: {\"type\": \"User\", \"resource\": {…}} or
+A line of JSON is what `muster export` writes: {\"type\": \"User\", \"resource\": {…}} or
 {\"membership\": {\"group\": \"ID\", \"members\": [\"ID\", …]}}. A resource is admitted as in a POST, but keeps an id,
 meta and hashed passwords (\"secrets\"). What is there already with the same content stays as it is.
+The first line of a CSV file names the columns. A column whose name is an attribute's, such as userName, name.givenName,
+emails.work or addresses.work.locality, needs no --map; one that is no attribute is left out, and named.
 A refused row is named with its line and the reason, and the rest is imported; the exit code is 1 then.")]
 pub(super) struct Import {
     /// The file, or - for stdin
@@ -53,6 +59,15 @@ pub(super) struct Import {
     /// Name refused rows in this file instead of on stderr
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+    /// What the file holds [default: csv if its name ends in .csv or .tsv, else jsonl]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Of a CSV file: which column is which attribute
+    #[arg(long, value_name = "ATTRIBUTE=COLUMN", value_delimiter = ',')]
+    map: Vec<String>,
+    /// Of a CSV file: the type of its rows
+    #[arg(long = "type", default_value = "User", value_name = "TYPE")]
+    kind: String,
     /// Check every row and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -64,6 +79,55 @@ pub(super) struct Import {
     restart: bool,
     #[command(flatten)]
     database: Database,
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines of JSON.
+    Jsonl,
+    /// A table.
+    Csv,
+}
+
+/// An input, row by row.
+enum Input {
+    Lines(Lines),
+    Table(Box<Table>),
+}
+
+impl Input {
+    /// Reads the next row; answers whether there is one.
+    fn advance(&mut self) -> std::io::Result<bool> {
+        match self {
+            Self::Lines(lines) => lines.advance(),
+            Self::Table(table) => table.advance(),
+        }
+    }
+
+    /// The line of the row that was read.
+    fn line(&self) -> u64 {
+        match self {
+            Self::Lines(lines) => lines.line,
+            Self::Table(table) => table.line,
+        }
+    }
+
+    /// How many bytes were read.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Lines(lines) => lines.bytes,
+            Self::Table(table) => table.bytes(),
+        }
+    }
+
+    /// The row that was read.
+    fn row(&self, admission: &Admission) -> Result<Row, String> {
+        match self {
+            Self::Lines(lines) => lines.row(admission),
+            Self::Table(table) => table.row(admission),
+        }
+    }
 }
 
 /// A row that was admitted.
@@ -85,19 +149,23 @@ impl Admission {
         body: Map<String, Value>,
         secrets: Option<Map<String, Value>>,
     ) -> Result<Row, String> {
-        let registry = &self.cx.caller.registry;
-        let kind = registry.type_named(kind).ok_or_else(|| {
-            let names: Vec<&str> = registry.types().iter().map(|kind| kind.name.as_str()).collect();
-            format!("there is no type {kind:?}; the types are {}", names.join(", "))
-        })?;
+        let kind = type_named(&self.cx, kind)?;
         let admitted = self.directory.admit_row(&self.cx, kind, body, secrets);
         admitted.map(|newcomer| Row::Resource(Box::new(newcomer))).map_err(|error| error.detail)
     }
 }
 
+fn type_named<'a>(cx: &'a Context, name: &str) -> Result<&'a Arc<ResourceType>, String> {
+    let registry = &cx.caller.registry;
+    registry.type_named(name).ok_or_else(|| {
+        let names: Vec<&str> = registry.types().iter().map(|kind| kind.name.as_str()).collect();
+        format!("there is no type {name:?}; the types are {}", names.join(", "))
+    })
+}
+
 /// The rows of an input.
 struct Rows {
-    lines: Lines,
+    input: Input,
     admission: Arc<Admission>,
     /// The last line that an earlier import dealt with.
     after: u64,
@@ -139,16 +207,16 @@ impl Batch {
 impl Rows {
     /// The next batch; none at the end.
     fn batch(&mut self) -> std::io::Result<Option<Batch>> {
-        let begin = self.lines.bytes;
+        let begin = self.input.bytes();
         let mut batch = Batch::default();
-        while batch.len() < ROWS && (batch.len() == 0 || self.lines.bytes - begin < BYTES) {
+        while batch.len() < ROWS && (batch.len() == 0 || self.input.bytes() - begin < BYTES) {
             let row = match self.pending.take() {
                 Some(row) => row,
-                None if self.lines.advance()? => {
-                    if self.lines.line <= self.after {
+                None if self.input.advance()? => {
+                    if self.input.line() <= self.after {
                         continue;
                     }
-                    (self.lines.line, self.lines.row(&self.admission))
+                    (self.input.line(), self.input.row(&self.admission))
                 }
                 None => break,
             };
@@ -157,7 +225,7 @@ impl Rows {
                 break;
             }
         }
-        batch.bytes = self.lines.bytes;
+        batch.bytes = self.input.bytes();
         Ok((batch.len() > 0).then_some(batch))
     }
 }
@@ -169,6 +237,7 @@ impl Import {
         let directory = opened.directory();
         let caller = opened.access.operator(&self.tenant, "import").await?;
         let cx = Context { caller, now, request: "import".to_owned() };
+        let input = self.input(input, &cx)?;
         let source = match length {
             Some(_) if !self.dry_run => Some(fingerprint(&self.file)?),
             _ => None,
@@ -180,13 +249,36 @@ impl Import {
         let bar = progress::bar(length.unwrap_or_default(), "bytes");
         let mut report = Report::new(bar, self.rejects.as_deref(), after > 0)?;
         let admission = Arc::new(Admission { directory: directory.clone(), cx: cx.clone() });
-        let rows = Rows { lines: Lines::new(input), admission, after, pending: None };
+        let rows = Rows { input, admission, after, pending: None };
         let mut running = directory.import(cx.clone(), self.dry_run);
         import(rows, &mut running, source.as_deref(), &mut report).await?;
         if let Some(source) = &source {
             directory.end_import(&cx, source).await?;
         }
         report.finish(self.dry_run)
+    }
+
+    /// The rows, and a word on what is not among them.
+    fn input(&self, input: Box<dyn BufRead + Send>, cx: &Context) -> Result<Input, Refused> {
+        if self.format() == Format::Jsonl {
+            if !self.map.is_empty() {
+                return Err(Refused("--map is for CSV; name the format with --format csv".to_owned()));
+            }
+            return Ok(Input::Lines(Lines::new(input)));
+        }
+        let kind = type_named(cx, &self.kind).map_err(Refused)?;
+        let (table, ignored) = Table::open(input, &Mapping { given: &self.map, kind })?;
+        if !ignored.is_empty() {
+            let names = ignored.join(", ");
+            writeln!(std::io::stderr(), "not imported, because no attribute of {}: {names}", kind.name)?;
+        }
+        Ok(Input::Table(Box::new(table)))
+    }
+
+    fn format(&self) -> Format {
+        let is_table = |ending: &str| ["csv", "tsv"].iter().any(|table| ending.eq_ignore_ascii_case(table));
+        let ending = self.file.extension().and_then(|ending| ending.to_str());
+        self.format.unwrap_or(if ending.is_some_and(is_table) { Format::Csv } else { Format::Jsonl })
     }
 
     /// After which line to begin.
