@@ -16,7 +16,6 @@ use futures_util::future::{BoxFuture, FutureExt as _, MaybeDone, maybe_done, try
 use tokio::runtime::Handle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, Statement as Prepared};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::batch::Batch;
 use crate::store::driver::{Migration, Row, Statement, Value};
@@ -28,6 +27,7 @@ mod value;
 
 pub use url::PostgresUrl;
 
+use tls::MakeRustlsConnect;
 use value::{Param, detail, driver_error, is_storable, may_pass};
 
 /// How long a request waits for a connection to be free, or to be made.

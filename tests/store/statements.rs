@@ -232,8 +232,9 @@ fn crosses_tenants(statement: &str) -> Option<String> {
         } else {
             let alias = !["WHERE", "SET"].contains(&next);
             let column = if alias { format!("{next}.tenant") } else { "tenant".to_owned() };
-            let bounds = [" = $1", " = m.tenant", " = g.tenant", " = r.tenant"];
-            bounds.iter().any(|bound| statement.contains(&format!(" {column}{bound}")))
+            let bounds = statement.split(&format!(" {column} = ")).skip(1);
+            let mut sides = bounds.filter_map(|behind| behind.split([' ', ')']).next());
+            sides.any(|side| side == "$1" || side.ends_with(".tenant"))
         };
         (!is_bound).then(|| words.join(" "))
     })
