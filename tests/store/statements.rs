@@ -232,7 +232,8 @@ fn crosses_tenants(statement: &str) -> Option<String> {
         } else {
             let alias = !["WHERE", "SET"].contains(&next);
             let column = if alias { format!("{next}.tenant") } else { "tenant".to_owned() };
-            let bounds = statement.split(&format!(" {column} = ")).skip(1);
+            let equals = format!(" {column} = ");
+            let bounds = statement.split(&equals).skip(1);
             let mut sides = bounds.filter_map(|behind| behind.split([' ', ')']).next());
             sides.any(|side| side == "$1" || side.ends_with(".tenant"))
         };
