@@ -38,7 +38,9 @@ store_test! {
         for table in tables(&directory).iter().filter(|table| !SHARED.contains(&table.as_str())) {
             let of_table: Vec<&String> =
                 keys.iter().filter(|key| key.starts_with(&format!("{table}|"))).collect();
-            assert!(!of_table.is_empty(), "{table} has no key");
+            // A file is not spread over machines, and its row numbers need not begin with anything.
+            let by_row_number = matches!(&*directory.engine, Engine::Sqlite { .. }) && table == "change";
+            assert!(by_row_number || !of_table.is_empty(), "{table} has no key");
             for key in of_table {
                 assert!(key.ends_with("|tenant"), "{key}");
             }
