@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use crate::courier::{BadCourier, Setup, Way};
 use crate::store::{BadDatabaseUrl, DatabaseUrl};
 
 /// The file that is read when none is named and it is there.
@@ -48,6 +49,13 @@ pub struct Given {
     /// How many threads answer requests [default: one a processor]
     #[arg(long, env = "MUSTER_WORKERS", value_name = "N")]
     pub workers: Option<usize>,
+    /// How codes and links reach users: file:DIR, smtp://HOST:PORT, smtps://USER:PASSWORD@HOST, https://HOST/PATH, or
+    /// several with blanks between [default: not at all]
+    #[arg(long, env = "MUSTER_COURIER", value_name = "WAYS", hide_env_values = true)]
+    pub courier: Option<String>,
+    /// Who e-mails are from, as in no-reply@example.com
+    #[arg(long, env = "MUSTER_COURIER_FROM", value_name = "ADDRESS")]
+    pub courier_from: Option<String>,
 }
 
 /// How log lines look.
@@ -82,6 +90,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// The number of worker threads, where it is set.
     pub workers: Option<usize>,
+    /// How messages reach users.
+    pub courier: Setup,
 }
 
 /// Settings that cannot be: a sentence that says what to write.
@@ -135,6 +145,8 @@ impl Given {
             request_timeout: self.request_timeout.or(below.request_timeout),
             log_format: self.log_format.or(below.log_format),
             workers: self.workers.or(below.workers),
+            courier: text(self.courier, below.courier),
+            courier_from: text(self.courier_from, below.courier_from),
         }
     }
 
@@ -177,6 +189,11 @@ impl Given {
                 }
                 count => count,
             },
+            courier: Setup {
+                ways: ways(self.courier.as_deref().unwrap_or_default())?,
+                from: self.courier_from,
+                secret: courier_secret(),
+            },
         })
     }
 }
@@ -186,6 +203,17 @@ impl Given {
 #[expect(clippy::disallowed_methods, reason = "the one variable that is not also a flag")]
 pub fn bootstrap_token() -> Option<String> {
     std::env::var("MUSTER_BOOTSTRAP_TOKEN").ok().filter(|text| !text.is_empty())
+}
+
+/// The secret that the courier signs with, if there is one. It has no flag for the same reason.
+#[expect(clippy::disallowed_methods, reason = "a variable that is not also a flag")]
+fn courier_secret() -> Option<String> {
+    std::env::var("MUSTER_COURIER_SECRET").ok().filter(|text| !text.is_empty())
+}
+
+fn ways(text: &str) -> Result<Vec<Way>, ConfigError> {
+    let ways = text.split_whitespace().map(str::parse);
+    ways.collect::<Result<_, BadCourier>>().map_err(|error| ConfigError(error.to_string()))
 }
 
 /// The filter of log lines: `MUSTER_LOG`, else `RUST_LOG`, in the syntax of tracing-subscriber.

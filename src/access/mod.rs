@@ -164,6 +164,18 @@ impl Access {
         })
     }
 
+    /// The server itself, in a tenant that a request names without a token, such as one that opens a link; none if there
+    /// is no such tenant. `name` says in the change log what it is about.
+    ///
+    /// # Errors
+    /// [`AccessError::Store`].
+    pub async fn keeper(&self, tenant: TenantId, name: &str) -> Result<Option<Caller>, AccessError> {
+        match self.store.tenant_name(tenant).await? {
+            Some(tenant) => self.operator(&tenant, name).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     fn caller(&self, tenant: TenantId, owner: TokenOwner) -> Result<Caller, AccessError> {
         let TokenOwner { token, tenant_name, policies } = owner;
         Ok(Caller {

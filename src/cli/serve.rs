@@ -14,14 +14,17 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use futures_util::future::{Either, select};
+use tokio::sync::oneshot;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, Bootstrap};
 use crate::cli::{Refused, say, schemas};
 use crate::config::{self, Given, LogFormat, Settings};
+use crate::courier::{self, Channels, Courier};
 use crate::directory::Directory;
 use crate::http;
+use crate::identity::Identity;
 use crate::scim::registry::Registry;
 use crate::store::{DatabaseUrl, Store, StoreError};
 
@@ -54,10 +57,13 @@ impl Serve {
         // What was logged is written before this ends.
         let _log = start_logging(settings.log_format)?;
         let registry = Arc::new(schemas::registry(settings.schemas.as_deref())?);
+        let courier = Courier::new(&settings.courier).map_err(Refused)?;
+        let channels = courier.channels();
         let (listener, address) = listen(settings.listen)?;
         let Some(store) = open(&settings.database, &registry, &listener).await? else { return Ok(()) };
         let access = Access::new(store.clone(), registry);
-        let directory = Directory::new(store);
+        let directory = Directory::new(store.clone());
+        let identity = Identity::new(directory.clone(), store.clone(), channels);
         let stop = stop_signal()?;
         // Only now: a token that is shown once must not be lost to a port in use.
         let bootstrap = access.bootstrap(config::bootstrap_token().as_deref(), now).await?;
@@ -65,7 +71,30 @@ impl Serve {
             say(first_token(token.reveal(), address))?;
         }
         say(format_args!("muster listening on http://{address}"))?;
-        Ok(http::serve(listener, http_settings(settings), directory, access, stop).await?)
+        announce(channels);
+        let (ended, end) = oneshot::channel::<()>();
+        // It ends with the server: then the other half of the channel is gone.
+        let delivery = tokio::task::spawn_local(courier::deliver(store, courier, async { drop(end.await) }));
+        let served = http::serve(listener, http_settings(settings), directory, access, identity, stop).await;
+        drop(ended);
+        // What it had taken when it was told to stop is brought first.
+        delivery.await.ok();
+        Ok(served?)
+    }
+}
+
+/// Says what cannot be sent.
+fn announce(channels: Channels) {
+    let missing: Vec<&str> = [("e-mails", channels.email), ("texts", channels.sms)]
+        .into_iter()
+        .filter(|(_, there)| !there)
+        .map(|(name, _)| name)
+        .collect();
+    if !missing.is_empty() {
+        let missing = missing.join(" and ");
+        tracing::warn!(
+            "no courier is set for {missing}: codes and links that should be sent are not; see --courier"
+        );
     }
 }
 

@@ -55,6 +55,14 @@ impl Directory {
         Stored::of(self.current(cx, kind, id, &Condition::default()).await?)
     }
 
+    /// Whether it is the password of a resource.
+    ///
+    /// # Errors
+    /// [`Failure::Hashing`].
+    pub async fn has_password(&self, stored: &Stored, clear: &str) -> Result<bool, Failure> {
+        self.hasher.verify(&stored.resource, clear).await
+    }
+
     /// A page of the resources that match a query, and how many there are; offset and limit stand for its own.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! Invariant: no resource reaches the store with a password in clear. Argon2id with the library's recommended
 //! cost, on a blocking thread and no more at once than there are cores, because each takes 19 MiB.
 
-use argon2::{Argon2, PasswordHasher as _};
+use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation as _;
 use serde_json::Value;
@@ -48,6 +48,19 @@ impl Hasher {
         })?;
         let hash = self.hash(prepared.into_owned()).await?;
         Ok(new.with_value(kind, ATTRIBUTE, Value::String(hash)))
+    }
+
+    /// Whether it is the password that a resource has.
+    pub(super) async fn verify(&self, resource: &Resource, clear: &str) -> Result<bool, Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::Hashing(error.to_string());
+        let hash = resource.body().get(ATTRIBUTE).and_then(Value::as_str).map(str::to_owned);
+        let (Some(hash), Ok(prepared)) = (hash, OpaqueString::enforce(clear)) else { return Ok(false) };
+        let prepared = prepared.into_owned();
+        let _permit = self.permits.acquire().await.map_err(|error| failed(&error))?;
+        let verifying = tokio::task::spawn_blocking(move || {
+            Argon2::default().verify_password(prepared.as_bytes(), hash.as_str()).is_ok()
+        });
+        verifying.await.map_err(|error| failed(&error))
     }
 
     async fn hash(&self, clear: String) -> Result<String, Failure> {

@@ -9,23 +9,23 @@ use std::pin::Pin;
 
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
-use actix_web::web::Payload;
+use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::context::{Context, Permission};
 use crate::http::error::Failure;
 use crate::http::exchange::Trail;
-use crate::http::{App, admin, auth, body};
+use crate::http::{App, admin, auth, base, body, identity, json, query};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::uri;
 
 /// The APIs beside SCIM.
-pub(super) const APIS: [&Api; 1] = [&admin::API];
+pub(super) const APIS: [&Api; 2] = [&admin::API, &identity::API];
 
 /// One API: where it is, who may use it and how it talks.
 pub(super) struct Api {
@@ -75,22 +75,47 @@ pub(super) type Outcome = Pin<Box<dyn Future<Output = Result<HttpResponse, Failu
 pub(super) enum Run {
     /// For a caller with this permission.
     For(Permission, fn(Call) -> Outcome),
+    /// For everybody: what opens it is in the request itself.
+    Open(fn(Call<Anybody>) -> Outcome),
+}
+
+/// Who makes a request that needs no token.
+pub(super) struct Anybody {
+    /// When it came in.
+    pub(super) now: DateTime<Utc>,
 }
 
 /// A request to an operation, from a caller who may make it.
-pub(super) struct Call {
+pub(super) struct Call<Who = Context> {
     pub(super) app: App,
-    pub(super) context: Context,
+    pub(super) context: Who,
     request: HttpRequest,
     /// None once it was read.
     payload: Option<Payload>,
     captures: Vec<String>,
 }
 
-impl Call {
+impl<Who> Call<Who> {
     /// What stood in the path for the n-th pair of braces, decoded.
     pub(super) fn capture(&self, index: usize) -> &str {
         self.captures.get(index).map_or("", String::as_str)
+    }
+
+    /// Scheme, host and perhaps path that clients see, without a slash at the end.
+    ///
+    /// # Errors
+    /// 400 if the request does not say.
+    pub(super) fn base(&self) -> Result<String, Failure> {
+        Ok(base::base(&self.request, &self.app.settings, "")?)
+    }
+
+    /// A parameter of the query; an empty one counts as not given.
+    ///
+    /// # Errors
+    /// 400 if it is not percent-encoded text.
+    pub(super) fn parameter(&self, name: &str) -> Result<Option<String>, Failure> {
+        let mut pairs = query::pairs(self.request.query_string())?.into_iter();
+        Ok(pairs.find(|(other, value)| other == name && !value.is_empty()).map(|(_, value)| value))
     }
 
     /// The body, which must be a JSON object of this form.
@@ -98,14 +123,29 @@ impl Call {
     /// # Errors
     /// 413, 415, or 400 with the member that is wrong.
     pub(super) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Failure> {
-        let payload = self.payload.take().ok_or_else(|| Failure::internal("the body was read before"))?;
-        let object = body::object(&self.request, payload, self.app.settings.max_body).await?;
-        serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| {
-            let place = error.path().to_string();
-            let place = if place == "." { String::new() } else { format!("{place}: ") };
-            ScimError::value(format!("{place}{}", error.inner())).into()
-        })
+        let bytes = self.bytes().await?;
+        if !bytes.is_empty() {
+            body::check_media_type(&self.request)?;
+        }
+        formed(json::object(&bytes)?)
     }
+
+    async fn bytes(&mut self) -> Result<Bytes, Failure> {
+        let payload = self.payload.take().ok_or_else(|| Failure::internal("the body was read before"))?;
+        Ok(body::bytes(&self.request, payload, self.app.settings.max_body).await?)
+    }
+}
+
+/// An object as a value of this form.
+///
+/// # Errors
+/// 400 with the member that is wrong.
+pub(super) fn formed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Failure> {
+    serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| {
+        let place = error.path().to_string();
+        let place = if place == "." { String::new() } else { format!("{place}: ") };
+        ScimError::value(format!("{place}{}", error.inner())).into()
+    })
 }
 
 /// An answer with a JSON body.
@@ -147,7 +187,14 @@ impl Api {
         let Some(operation) = fitting.iter().find(|operation| operation.method == method) else {
             return Err(Failure::method(method, first.path, &allowed(&fitting)));
         };
-        let Run::For(permission, run) = operation.run;
+        let (permission, run) = match operation.run {
+            Run::For(permission, run) => (permission, run),
+            Run::Open(run) => {
+                let captures = captures(operation.path, &segments)?;
+                let (app, request, payload) = (app.clone(), request.clone(), Some(payload));
+                return run(Call { app, context: Anybody { now }, request, payload, captures }).await;
+            }
+        };
         let caller = app.access.authenticate((self.token)(request), now).await?;
         trail.tenant.clone_from(&caller.tenant_name);
         trail.client.clone_from(&caller.client_name);

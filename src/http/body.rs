@@ -28,6 +28,18 @@ pub(super) async fn object(
     payload: Payload,
     limit: usize,
 ) -> Result<Map<String, Value>, ScimError> {
+    let bytes = bytes(request, payload, limit).await?;
+    if !bytes.is_empty() {
+        check_media_type(request)?;
+    }
+    json::object(&bytes)
+}
+
+/// Reads a body, whatever it is.
+///
+/// # Errors
+/// 413, or `invalidSyntax` if it does not arrive.
+pub(super) async fn bytes(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, ScimError> {
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > limit as u64) {
@@ -36,10 +48,7 @@ pub(super) async fn object(
     request.extensions_mut().insert(Arriving);
     let bytes = collect(payload, limit).await?;
     request.extensions_mut().remove::<Arriving>();
-    if !bytes.is_empty() {
-        check_media_type(request)?;
-    }
-    json::object(&bytes)
+    Ok(bytes)
 }
 
 async fn collect(payload: Payload, limit: usize) -> Result<Bytes, ScimError> {
@@ -74,7 +83,7 @@ fn too_large(limit: usize) -> ScimError {
 }
 
 /// Both JSON media types are good, with any parameters; so is none (reading A40).
-fn check_media_type(request: &HttpRequest) -> Result<(), ScimError> {
+pub(super) fn check_media_type(request: &HttpRequest) -> Result<(), ScimError> {
     let Some(header) = request.headers().get(CONTENT_TYPE) else { return Ok(()) };
     let text = header.to_str().unwrap_or_default();
     let essence = text.split(';').next().unwrap_or_default().trim();

@@ -12,6 +12,7 @@ mod base;
 mod body;
 mod error;
 mod exchange;
+mod identity;
 mod json;
 mod openapi;
 mod problem;
@@ -33,6 +34,7 @@ use crate::directory::Directory;
 use crate::http::error::Failure;
 use crate::http::exchange::Trail;
 use crate::http::scim::{Call, discovery, resources};
+use crate::identity::Identity;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::uri;
@@ -73,6 +75,7 @@ impl Default for Settings {
 struct App {
     directory: Directory,
     access: Access,
+    identity: Identity,
     settings: Arc<Settings>,
 }
 

@@ -6,7 +6,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::http::api::{APIS, Answer, Api, Operation, SchemaOf};
+use crate::http::api::{APIS, Answer, Api, Operation, Run, SchemaOf};
 
 /// The document.
 pub(super) fn document() -> Value {
@@ -59,6 +59,9 @@ fn describe(api: &Api, operation: &Operation, generator: &mut SchemaGenerator) -
         described.insert("requestBody".into(), body);
     }
     described.insert("responses".into(), responses.into());
+    if let Run::Open(_) = operation.run {
+        described.insert("security".into(), json!([]));
+    }
     described.into()
 }
 

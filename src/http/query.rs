@@ -88,6 +88,25 @@ impl Query {
     }
 }
 
+/// All parameters of a query, or fields of a form, in their order.
+///
+/// # Errors
+/// `invalidValue` if one is not percent-encoded text.
+pub(super) fn pairs(raw: &str) -> Result<Vec<(String, String)>, ScimError> {
+    let plus_is_blank = !raw.contains("%20");
+    let text = |text: &str, name: &str| {
+        decode(text, plus_is_blank)
+            .ok_or_else(|| ScimError::value(format!("parameter {name} is not percent-encoded UTF-8")))
+    };
+    let pairs = raw.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((text(name, name)?, text(value, name)?))
+        })
+        .collect()
+}
+
 /// The parameters that count. Names of parameters are no attribute names: their case matters.
 fn known(name: &str) -> Option<&'static str> {
     const NAMES: [&str; 7] =

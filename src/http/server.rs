@@ -20,6 +20,7 @@ use crate::directory::Directory;
 use crate::http::error::{self, Failure, with_causes};
 use crate::http::exchange::{RootSpan, exchange};
 use crate::http::{App, Settings};
+use crate::identity::Identity;
 use crate::scim::error::{ErrorKind, ScimError};
 
 /// How long a client may take for the head of a request.
@@ -40,10 +41,11 @@ pub async fn serve(
     settings: Settings,
     directory: Directory,
     access: Access,
+    identity: Identity,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let workers = settings.workers;
-    let app = Data::new(App { directory, access, settings: Arc::new(settings) });
+    let app = Data::new(App { directory, access, identity, settings: Arc::new(settings) });
     let mut server = HttpServer::new(move || {
         actix_web::App::new()
             .wrap(TracingLogger::<RootSpan>::new())

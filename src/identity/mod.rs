@@ -147,6 +147,28 @@ impl Identity {
         Ok((self.whole(cx, stored).await?, out))
     }
 
+    /// Changes a password with the old one.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`], [`Error::NoPassword`], [`Error::WrongPassword`]; [`Error::Invalid`] for a new one that cannot be.
+    pub async fn change_password(&self, cx: &Context, id: &str, old: &str, new: &str) -> Result<User, Error> {
+        let amend = async |stored: &Stored| {
+            let user = self.whole(cx, stored.clone()).await?;
+            if !user.has_password() {
+                return Err(Error::NoPassword);
+            }
+            if !self.directory.has_password(stored, old).await? {
+                return Err(Error::WrongPassword);
+            }
+            let mut draft = Draft::new(cx, Self::kind(cx)?, self.channels, user, Vec::new());
+            draft.set_password(new, false)?;
+            let (resource, asides) = draft.finish();
+            Ok::<_, Error>((Amendment { resource, asides }, ()))
+        };
+        let (stored, ()) = self.directory.amend(cx, Self::kind(cx)?, id, amend).await?;
+        self.whole(cx, stored).await
+    }
+
     /// Deletes a user.
     ///
     /// # Errors

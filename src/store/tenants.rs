@@ -138,6 +138,15 @@ impl Store {
         self.driver().write(step.into()).await.map(drop)
     }
 
+    /// The name of a tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn tenant_name(&self, id: TenantId) -> Result<Option<String>, StoreError> {
+        let statement = Statement::new("SELECT t.name FROM tenant t WHERE t.tenant = $1", vec![id.0.into()]);
+        self.driver().point(&statement).await?.into_iter().next().map(|mut row| row.text()).transpose()
+    }
+
     /// Deletes a tenant with everything in it, in several batches. When it fails half-way it can be called again.
     ///
     /// # Errors

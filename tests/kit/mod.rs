@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use muster::access::{Access, NewClient, Overrides, Scope};
+use muster::courier::{self, Courier, Setup, Way};
 use muster::directory::Directory;
 use muster::http::{self, Settings};
 use muster::id::{ClientId, TenantId};
+use muster::identity::Identity;
 use muster::scim::registry::Registry;
 use muster::store::Store;
 use serde_json::{Value, json};
@@ -66,6 +68,7 @@ impl App {
     /// A server on the database with this URL, which may be in that directory.
     pub(crate) fn on(url: &str, directory: TempDir, settings: Settings, registry: Registry) -> Self {
         let registry = Arc::new(registry);
+        let outbox = directory.path().join("outbox");
         let url = url.parse().unwrap();
         let (ready, started) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -77,7 +80,16 @@ impl App {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 ready.send((listener.local_addr().unwrap(), access.clone())).unwrap();
                 let settings = Settings { workers: settings.workers.or(Some(2)), ..settings };
-                http::serve(listener, settings, Directory::new(store), access, stop).await.unwrap();
+                let directory = Directory::new(store.clone());
+                let courier =
+                    Courier::new(&Setup { ways: vec![Way::File(outbox)], ..Setup::default() }).unwrap();
+                let identity = Identity::new(directory.clone(), store.clone(), courier.channels());
+                let (ended, end) = oneshot::channel::<()>();
+                let delivery =
+                    actix_web::rt::spawn(courier::deliver(store, courier, async { drop(end.await) }));
+                http::serve(listener, settings, directory, access, identity, stop).await.unwrap();
+                drop(ended);
+                delivery.await.unwrap();
             });
         });
         let (address, access) = started.recv().unwrap();
@@ -85,6 +97,31 @@ impl App {
             Self { address, access, token: String::new(), stop: Some(stop), thread: Some(thread), directory };
         app.token = app.new_token(TenantId::DEFAULT, Scope::Scim, "default");
         app
+    }
+
+    /// The messages that were delivered so far, the first one first.
+    pub(crate) fn messages(&self) -> Vec<Value> {
+        let files = std::fs::read_dir(self.directory.path().join("outbox")).unwrap();
+        let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        paths.sort();
+        paths
+            .iter()
+            .map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
+            .collect()
+    }
+
+    /// Waits until so many messages were delivered.
+    pub(crate) fn wait_for_messages(&self, count: usize) -> Vec<Value> {
+        let patience = std::time::Instant::now();
+        loop {
+            let messages = self.messages();
+            if messages.len() >= count {
+                return messages;
+            }
+            assert!(patience.elapsed() < PATIENCE, "{messages:?}");
+            wait(async { tokio::time::sleep(Duration::from_millis(20)).await });
+        }
     }
 
     /// Makes a tenant.
