@@ -61,6 +61,18 @@ impl Server {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
+    /// Checks that it logs this, now or in a moment: lines are written by a thread of their own.
+    #[track_caller]
+    pub(crate) fn logs(&self, part: &str) {
+        for _ in 0..100 {
+            if self.log().contains(part) {
+                return;
+            }
+            std::thread::park_timeout(std::time::Duration::from_millis(50));
+        }
+        panic!("it does not log {part:?}: {}", self.log());
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
