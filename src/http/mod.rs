@@ -33,6 +33,7 @@ use crate::directory::Directory;
 use crate::http::error::Failure;
 use crate::http::exchange::Trail;
 use crate::http::scim::{Call, discovery, resources};
+use crate::quirks::Profile;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::uri;
@@ -100,7 +101,7 @@ enum Place {
 impl Place {
     /// Whether what is open there differs from tenant to tenant (reading A32).
     fn is_tenants(self) -> bool {
-        matches!(self, Self::Types | Self::OneType | Self::Schemas | Self::OneSchema)
+        matches!(self, Self::Configuration | Self::Types | Self::OneType | Self::Schemas | Self::OneSchema)
     }
 }
 
@@ -264,9 +265,10 @@ async fn answer(
     if !allow.split(", ").any(|allowed| allowed == method) {
         return Err(Failure::method(method, &template.replace("{type}", target.endpoint), allow));
     }
+    let profile = caller.as_ref().map(|caller| Arc::clone(&caller.profile));
     let caller = match caller {
         Some(caller) if !open => caller,
-        _ => return open_place(app, request, &target, registry).await,
+        _ => return open_place(app, request, &target, registry, profile.as_deref()).await,
     };
     let context = Context { caller, now, request: trail.request_id.clone() };
     let base = base::base(request, &app.settings, target.mount)?;
@@ -290,11 +292,12 @@ async fn open_place(
     request: &HttpRequest,
     target: &Target<'_>,
     registry: &Registry,
+    profile: Option<&Profile>,
 ) -> Result<HttpResponse, Failure> {
     match target.route.place {
         Place::Health => Ok(server::healthy()),
         Place::Ready => server::ready(&app.access).await,
         Place::OpenApi => api::answer(200, &openapi::document()),
-        place => discovery::answer(app, request, target, place, registry),
+        place => discovery::answer(app, request, target, place, registry, profile),
     }
 }

@@ -17,5 +17,6 @@ mod bodies;
 mod bulk;
 mod discovery;
 mod identifiers;
+mod profiles;
 mod resources;
 mod wire;
