@@ -123,16 +123,18 @@ pub struct Settings {
 const LANGUAGE: &str = "en";
 
 impl Settings {
-    /// The names of the settings, and what may be written behind them.
-    pub const SETTINGS: [(&'static str, &'static str); 2] = [
+    /// The names of the settings, what may be written behind them, and what they decide.
+    pub const SETTINGS: [(&'static str, &'static str, &'static str); 2] = [
         (
             "redirect-urls",
             "the beginnings of URLs to which links may lead, with commas between them, or none",
+            "Where links in messages may lead.",
         ),
         (
             "CHANNEL-OCCASION.LANGUAGE",
             "the words of a message, as in email-code.de='Subject|Text with {code}' or sms-code.en='Text with {code}'; \
              {link} in email-link",
+            "What a message says.",
         ),
     ];
 

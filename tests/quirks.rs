@@ -229,22 +229,25 @@ fn the_document_lists_exactly_the_quirks_in_their_order() {
 
 #[test]
 fn the_document_lists_exactly_the_policies_with_their_values() {
-    let switch = |policy: Policy, name: &str| {
-        let mut on = policy;
-        on.set(name, true).unwrap();
-        if on == policy { "on" } else { "off" }.to_owned()
-    };
-    let documented: Vec<_> =
-        documented("Policies\n").iter().map(|row| (row[0].clone(), row[1].clone(), row[2].clone())).collect();
-    let real = Policy::NAMES
-        .map(|name| (name.to_owned(), switch(Policy::DEFAULT, name), switch(Policy::STRICT, name)));
-    assert_eq!(documented, real);
+    let profiles = Profile::NAMES.map(|name| profile(name).policy);
+    let documented = documented("Policies\n");
+    assert_eq!(documented.len(), Policy::SWITCHES.len());
+    for (row, switch) in documented.iter().zip(Policy::SWITCHES) {
+        let values = profiles.map(|policy| if switch.is_on(&policy) { "on" } else { "off" });
+        assert_eq!((row[0].as_str(), &row[1..5]), (switch.name, &values.map(str::to_owned)[..]));
+        // The code cites where the document has a column for it.
+        let about = switch.about().replace('`', "");
+        let sentence = about.split(" (").next().unwrap().trim_end_matches('.');
+        assert!(row[5].starts_with(sentence), "{}: {sentence}", switch.name);
+    }
+    let head = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/quirks.md")).unwrap();
+    assert!(head.contains(&format!("| policy | {} |", Profile::NAMES.join(" | "))));
 }
 
 #[test]
 fn every_quirk_has_one_source_file_and_nothing_else_is_named_like_one() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/quirks");
-    let helpers = ["mod", "comparison", "message", "values"];
+    let helpers = ["mod", "comparison", "message", "profile", "values"];
     let files = fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path());
     let stems = files.map(|file| file.file_stem().unwrap().to_str().unwrap().replace('_', "-"));
     let found: BTreeSet<String> = stems.filter(|stem| !helpers.contains(&stem.as_str())).collect();

@@ -18,7 +18,14 @@ use muster::scim::registry::{Registry, ResourceType};
 use muster::scim::resource::Resource;
 use serde_json::{Map, Value, json};
 
-const RULES: Rules = Rules { check_formats: true, may_verify: false };
+const RULES: Rules = Rules {
+    check_formats: true,
+    refuse_unknown: false,
+    needs_path: false,
+    replace_whole: false,
+    one_value: false,
+    may_verify: false,
+};
 
 const FILTERS: [&str; 4] = [
     r#"userName eq "ada@example.com""#,

@@ -24,7 +24,7 @@ use crate::store::{Store, StoreError, TokenOwner};
 
 pub use bootstrap::{BOOTSTRAP_NAME, Bootstrap};
 pub use known::FRESH;
-pub use tenants::{Overrides, Tenant};
+pub use tenants::{Overrides, Setting, Tenant};
 pub use tokens::{NewClient, Scope, State, TokenSummary, TokenText};
 
 /// The tenants and tokens of a store. Cheap to clone.

@@ -76,7 +76,7 @@ impl Overrides {
     pub fn set(&mut self, assignment: &str) -> Result<(), AccessError> {
         let (name, value) = assignment.split_once('=').ok_or_else(|| no_setting(assignment))?;
         let choice = match value {
-            "on" | "off" if Policy::NAMES.contains(&name) => Choice::Policy(value == "on"),
+            "on" | "off" if is_policy(name) => Choice::Policy(value == "on"),
             _ if contact::Policy::default().set(name, value)
                 || message::Settings::default().set(name, value) =>
             {
@@ -86,6 +86,22 @@ impl Overrides {
         };
         self.0.insert(name.to_owned(), choice);
         Ok(())
+    }
+
+    /// Leaves a policy or setting to the profile again.
+    ///
+    /// # Errors
+    /// [`AccessError::Invalid`] if there is none of that name.
+    pub fn unset(&mut self, name: &str) -> Result<(), AccessError> {
+        if self.0.remove(name).is_some() || Setting::all().iter().any(|setting| setting.name == name) {
+            return Ok(());
+        }
+        Err(no_setting(name))
+    }
+
+    /// What the tenant decides for a policy or setting, as it is written; nothing if it leaves that to the profile.
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).map(Choice::to_string)
     }
 
     /// The profile with these choices in it.
@@ -125,10 +141,48 @@ impl fmt::Display for Overrides {
     }
 }
 
+/// One thing that a tenant can decide for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// What may be written behind the name, in words.
+    pub values: &'static str,
+    /// What it decides, in a sentence.
+    pub about: &'static str,
+    /// What is so in each profile unless the tenant sets it: names of profiles and values.
+    pub defaults: [(&'static str, String); 4],
+}
+
+impl Setting {
+    /// Every policy and every setting.
+    pub fn all() -> Vec<Self> {
+        let policies = Policy::SWITCHES.iter().map(|switch| {
+            let value = |profile: &Profile| Choice::Policy(switch.is_on(&profile.policy)).to_string();
+            let defaults = Profile::all().map(|profile| (profile.name, value(&profile)));
+            Self { name: switch.name, values: "on or off", about: switch.about(), defaults }
+        });
+        let settings = contact::Policy::SETTINGS.into_iter().map(|(name, values, about)| {
+            let defaults = Profile::all().map(|profile| (profile.name, profile.contacts.get(name)));
+            Self { name, values, about, defaults }
+        });
+        let courier = message::Settings::SETTINGS.into_iter().map(|(name, values, about)| {
+            let defaults = Profile::all().map(|profile| (profile.name, "none".to_owned()));
+            Self { name, values, about, defaults }
+        });
+        policies.chain(settings).chain(courier).collect()
+    }
+}
+
+fn is_policy(name: &str) -> bool {
+    Policy::SWITCHES.iter().any(|switch| switch.name == name)
+}
+
 fn no_setting(assignment: &str) -> AccessError {
-    let names = Policy::NAMES.join(", ");
+    let names: Vec<&str> = Policy::SWITCHES.iter().map(|switch| switch.name).collect();
+    let names = names.join(", ");
     let all = contact::Policy::SETTINGS.iter().chain(&message::Settings::SETTINGS);
-    let settings: Vec<String> = all.map(|(name, values)| format!("{name} is {values}")).collect();
+    let settings: Vec<String> = all.map(|(name, values, _)| format!("{name} is {values}")).collect();
     AccessError::invalid(format!(
         "{assignment:?} is no setting of a tenant; write POLICY=on or POLICY=off, where POLICY is one of {names}; \
          or SETTING=VALUE, where {}",
@@ -197,9 +251,13 @@ impl Access {
         // No profile decides about these, so the tenant alone does.
         let base = Profile::named("default").ok_or_else(|| tokens::unknown_profile("default"))?;
         let profile = overrides.apply(base)?;
-        let unique = profile.policy.unique_group_names;
-        let groups = self.registry.types().iter().filter(|kind| &*kind.schema.id == urn::GROUP);
-        let paths: Vec<_> = groups.map(|kind| UniquePath { kind, path: "displayName", unique }).collect();
+        let Policy { unique_group_names, unique_external_ids, .. } = profile.policy;
+        let types = || self.registry.types().iter();
+        let groups = types().filter(|kind| &*kind.schema.id == urn::GROUP);
+        let names = groups.map(|kind| UniquePath { kind, path: "displayName", unique: unique_group_names });
+        let kinds = types().filter(|kind| kind.attribute("externalId").is_some());
+        let ids = kinds.map(|kind| UniquePath { kind, path: "externalId", unique: unique_external_ids });
+        let paths: Vec<_> = names.chain(ids).collect();
         let claims = profile.contacts.claims;
         match self.store.set_policies(tenant, &overrides.to_text()?, &paths, claims).await {
             Ok(()) => {
@@ -215,7 +273,7 @@ impl Access {
                 )))
             }
             Err(StoreError::Unique { path }) => Err(AccessError::invalid(format!(
-                "the tenant has groups with the same {path}; rename them first"
+                "the tenant has resources with the same {path}; give them different ones first"
             ))),
             Err(error) => Err(error.into()),
         }

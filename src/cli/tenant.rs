@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
-use crate::access::Overrides;
+use crate::access::{Overrides, Setting, Tenant};
 use crate::cli::{Database, Opened, Refused, say, table};
+use crate::quirks::Profile;
 
 /// Make, list, change and delete tenants.
 #[derive(Debug, Subcommand)]
@@ -33,6 +34,24 @@ pub(super) enum Command {
         /// The policies and settings to set
         #[arg(required = true, value_name = "NAME=VALUE")]
         settings: Vec<String>,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Leave settings to the clients' profiles again
+    #[command(after_help = "Example:\n  muster tenant unset acme patch-no-content")]
+    Unset {
+        /// The tenant
+        name: String,
+        /// The policies and settings to leave
+        #[arg(required = true, value_name = "NAME")]
+        settings: Vec<String>,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// List what can be set, with what each profile has and what a tenant has set
+    Settings {
+        /// The tenant
+        name: Option<String>,
         #[command(flatten)]
         database: Database,
     },
@@ -79,6 +98,20 @@ impl Command {
                 access.set_overrides(tenant.id, &overrides).await?;
                 say(format_args!("{name}: {overrides}"))
             }
+            Self::Unset { name, settings, database } => {
+                let Opened { access, .. } = database.open().await?;
+                let Tenant { id, mut overrides, .. } = access.tenant(&name).await?;
+                for setting in &settings {
+                    overrides.unset(setting)?;
+                }
+                access.set_overrides(id, &overrides).await?;
+                say(format_args!("{name}: {overrides}"))
+            }
+            Self::Settings { name: None, .. } => say(settings(&Overrides::default())),
+            Self::Settings { name: Some(name), database } => {
+                let tenant = database.open().await?.access.tenant(&name).await?;
+                say(settings(&tenant.overrides))
+            }
             Self::Delete { name, yes, database } => {
                 let Opened { access, .. } = database.open().await?;
                 let tenant = access.tenant(&name).await?;
@@ -92,6 +125,20 @@ impl Command {
             }
         }
     }
+}
+
+/// All settings, a row each.
+fn settings(own: &Overrides) -> String {
+    let rows: Vec<_> = Setting::all()
+        .into_iter()
+        .map(|setting| {
+            let [a, b, c, d] = setting.defaults.map(|(_, value)| value);
+            let own = own.get(setting.name).unwrap_or_default();
+            [setting.name.to_owned(), own, a, b, c, d, setting.about.to_owned()]
+        })
+        .collect();
+    let [a, b, c, d] = Profile::NAMES;
+    table::render(["NAME", "TENANT", a, b, c, d, "MEANING"], &rows)
 }
 
 fn with(mut overrides: Overrides, settings: &[String]) -> Result<Overrides, Refused> {

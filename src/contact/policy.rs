@@ -71,11 +71,28 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The names of the settings, and what may be written behind them.
-    pub const SETTINGS: [(&'static str, &'static str); 2] = [
-        ("identifier-uniqueness", "none, login, verified, primary-or-verified or all"),
-        ("default-phone-region", "the two letters of a country, as in CH, or none"),
+    /// The names of the settings, what may be written behind them, and what they decide.
+    pub const SETTINGS: [(&'static str, &'static str, &'static str); 2] = [
+        (
+            "identifier-uniqueness",
+            "none, login, verified, primary-or-verified or all",
+            "Which e-mail addresses and phone numbers belong to one user only.",
+        ),
+        (
+            "default-phone-region",
+            "the two letters of a country, as in CH, or none",
+            "Where phone numbers without a country code are from.",
+        ),
     ];
+
+    /// The value of one by its name, as it is written.
+    pub fn get(&self, name: &str) -> String {
+        match (name, &self.region) {
+            ("identifier-uniqueness", _) => self.claims.to_string(),
+            ("default-phone-region", Some(region)) => region.to_string(),
+            _ => "none".to_owned(),
+        }
+    }
 
     /// Sets one by its name; false if there is no such setting or it cannot have this value.
     #[must_use]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::context::Context;
 use crate::directory::members::MembershipChange;
-use crate::directory::{Directory, Failure, resource_of, rules, settled};
+use crate::directory::{Directory, Failure, check_password, resource_of, rules, settled};
 use crate::scim::admit::Admitted;
 use crate::scim::error::ScimError;
 use crate::scim::patch::PatchRequest;
@@ -56,6 +56,7 @@ impl Edit {
             (None, _) => MembershipChange::none(),
         };
         let touched = admitted.mentioned.clone();
+        check_password(cx, kind, &touched)?;
         Ok(Self { what: What::Replace, change, touched, wanted: Wanted::Whole(admitted) })
     }
 
@@ -68,6 +69,7 @@ impl Edit {
         let ignores = cx.caller.profile.policy.patch_ignores_read_only;
         let request = PatchRequest::parse(body, kind, rules(cx), ignores)?;
         let (change, touched) = (MembershipChange::of(&request), request.mentioned());
+        check_password(cx, kind, &touched)?;
         Ok(Self { what: What::Patch, change, touched, wanted: Wanted::Parts(request) })
     }
 

@@ -41,6 +41,7 @@ use self::queue::Queue;
 use crate::contact;
 use crate::context::{Context, Permission};
 use crate::id::ResourceId;
+use crate::quirks::Policy;
 use crate::scim::admit::Rules;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::filter::Filter;
@@ -315,6 +316,7 @@ impl Draft {
     ) -> Result<Self, ScimError> {
         let mut admitted = kind.admit(body, rules(cx))?;
         let touched = admitted.mentioned.clone();
+        check_password(cx, kind, &touched)?;
         let members = admitted.members.take().unwrap_or_default();
         let resource = Resource::created(kind, admitted)?.with_id(kind, id.as_str());
         let resource = settled(cx, kind, id.as_str(), resource)?;
@@ -323,10 +325,24 @@ impl Draft {
 }
 
 fn rules(cx: &Context) -> Rules {
+    let policy = &cx.caller.profile.policy;
     Rules {
-        check_formats: cx.caller.profile.policy.check_formats,
+        check_formats: policy.check_formats,
+        refuse_unknown: policy.refuse_unknown_attributes,
+        needs_path: policy.patch_needs_path,
+        replace_whole: policy.replace_whole_values,
+        one_value: policy.one_value_a_path,
         may_verify: cx.caller.scopes.allow(Permission::VerifyIdentifiers),
     }
+}
+
+/// Refuses passwords where the policy says so.
+fn check_password(cx: &Context, kind: &ResourceType, mentioned: &[String]) -> Result<(), ScimError> {
+    let is_given = mentioned.iter().any(|name| name == password::ATTRIBUTE);
+    if cx.caller.profile.policy.refuse_passwords && is_given && urn::same(&kind.schema.id, urn::USER) {
+        return Err(ScimError::syntax("password: passwords are not taken here; sign in elsewhere"));
+    }
+    Ok(())
 }
 
 fn mutation<'a>(
@@ -349,8 +365,15 @@ fn mutation<'a>(
 /// What policies make unique.
 fn also_unique(cx: &Context, kind: &ResourceType) -> Unique<'static> {
     let profile = &cx.caller.profile;
-    let names_are_unique = profile.policy.unique_group_names && urn::same(&kind.schema.id, urn::GROUP);
-    Unique { paths: if names_are_unique { &["displayName"] } else { &[] }, claims: profile.contacts.claims }
+    let Policy { unique_group_names, unique_external_ids, .. } = profile.policy;
+    let paths: &[&str] =
+        match (unique_group_names && urn::same(&kind.schema.id, urn::GROUP), unique_external_ids) {
+            (true, true) => &["displayName", "externalId"],
+            (true, false) => &["displayName"],
+            (false, true) => &["externalId"],
+            (false, false) => &[],
+        };
+    Unique { paths, claims: profile.contacts.claims }
 }
 
 /// The resource with what the server knows of its addresses and numbers.

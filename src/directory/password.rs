@@ -15,7 +15,7 @@ use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::scim::urn;
 
-const ATTRIBUTE: &str = "password";
+pub(super) const ATTRIBUTE: &str = "password";
 
 /// Hashes passwords, a bounded number at once.
 pub(super) struct Hasher {

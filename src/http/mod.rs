@@ -35,6 +35,7 @@ use crate::http::error::Failure;
 use crate::http::exchange::Trail;
 use crate::http::scim::{Call, discovery, resources};
 use crate::identity::Identity;
+use crate::quirks::Profile;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::uri;
@@ -103,7 +104,7 @@ enum Place {
 impl Place {
     /// Whether what is open there differs from tenant to tenant (reading A32).
     fn is_tenants(self) -> bool {
-        matches!(self, Self::Types | Self::OneType | Self::Schemas | Self::OneSchema)
+        matches!(self, Self::Configuration | Self::Types | Self::OneType | Self::Schemas | Self::OneSchema)
     }
 }
 
@@ -267,9 +268,10 @@ async fn answer(
     if !allow.split(", ").any(|allowed| allowed == method) {
         return Err(Failure::method(method, &template.replace("{type}", target.endpoint), allow));
     }
+    let profile = caller.as_ref().map(|caller| Arc::clone(&caller.profile));
     let caller = match caller {
         Some(caller) if !open => caller,
-        _ => return open_place(app, request, &target, registry).await,
+        _ => return open_place(app, request, &target, registry, profile.as_deref()).await,
     };
     let context = Context { caller, now, request: trail.request_id.clone() };
     let base = base::base(request, &app.settings, target.mount)?;
@@ -293,11 +295,12 @@ async fn open_place(
     request: &HttpRequest,
     target: &Target<'_>,
     registry: &Registry,
+    profile: Option<&Profile>,
 ) -> Result<HttpResponse, Failure> {
     match target.route.place {
         Place::Health => Ok(server::healthy()),
         Place::Ready => server::ready(&app.access).await,
         Place::OpenApi => api::answer(200, &openapi::document()),
-        place => discovery::answer(app, request, target, place, registry),
+        place => discovery::answer(app, request, target, place, registry, profile),
     }
 }

@@ -26,6 +26,14 @@ const MAX_MEMBER_ID: usize = 256;
 pub struct Rules {
     /// Whether `country`, `locale`, `timezone` and other forms are checked (reading A37).
     pub check_formats: bool,
+    /// Whether attributes that no schema has are refused instead of ignored (reading A8).
+    pub refuse_unknown: bool,
+    /// Whether every operation of a PATCH needs a path (reading A22).
+    pub needs_path: bool,
+    /// Whether a PATCH `replace` of a complex attribute clears the parts that it does not name (reading A17).
+    pub replace_whole: bool,
+    /// Whether a PATCH may change one value of an attribute at a time only.
+    pub one_value: bool,
     /// Whether a PATCH may say which addresses and numbers are verified, which is read-only to everybody else.
     pub may_verify: bool,
 }
@@ -50,6 +58,8 @@ impl ResourceType {
     pub fn admit(&self, body: &Map<String, Value>, rules: Rules) -> Result<Admitted, ScimError> {
         let members_of_body = index(body)?;
         self.check_schemas(members_of_body.get("schemas").copied())?;
+        let is_known = |name: &str| self.attribute(name).is_some() || self.extension(name).is_some();
+        check_known(body, rules, &self.name, is_known)?;
         let mut admitted = Admitted { resource: Resource::default(), members: None, mentioned: Vec::new() };
         let mut out = Map::new();
         for attribute in self.attributes.iter().filter(|a| is_writable(a) && a.name != "schemas") {
@@ -58,7 +68,7 @@ impl ResourceType {
             };
             admitted.mentioned.push(attribute.path.clone());
             if attribute.kept == Kept::Members {
-                admitted.members = Some(member_ids(attribute, given)?);
+                admitted.members = Some(member_ids(attribute, given, rules)?);
             } else if let Some(value) = admit_value(attribute, given, rules)? {
                 out.insert(attribute.name.clone(), value);
             }
@@ -129,6 +139,19 @@ pub fn index(body: &Map<String, Value>) -> Result<HashMap<String, &Value>, ScimE
         }
     }
     Ok(out)
+}
+
+/// Refuses a name that no schema has, where the rules say so.
+fn check_known(
+    given: &Map<String, Value>,
+    rules: Rules,
+    owner: &str,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<(), ScimError> {
+    match given.keys().find(|name| rules.refuse_unknown && !is_known(name)) {
+        None => Ok(()),
+        Some(name) => Err(ScimError::syntax(format!("there is no attribute {name:?} in {owner}"))),
+    }
 }
 
 /// Whether clients may write it: what they send for other attributes is ignored (reading A20).
@@ -280,6 +303,7 @@ pub fn admit_parts(
     given: &Map<String, Value>,
     rules: Rules,
 ) -> Result<Map<String, Value>, ScimError> {
+    check_known(given, rules, &attribute.path, |name| attribute.sub(name).is_some())?;
     let given = index(given).map_err(|error| error.at(&attribute.path))?;
     let mut out = Map::new();
     for sub in &attribute.sub_attributes {
@@ -344,7 +368,14 @@ fn container_value(
     let id = &schema.id;
     let given = match given {
         Value::Null => return Ok(None),
-        Value::Object(container) => index(container).map_err(|error| error.at(id))?,
+        Value::Object(container) => {
+            // Some clients repeat `schemas` inside the container; there it means nothing.
+            let is_known = |name: &str| {
+                urn::same(name, "schemas") || schema.attributes.iter().any(|a| urn::same(&a.name, name))
+            };
+            check_known(container, rules, id, is_known)?;
+            index(container).map_err(|error| error.at(id))?
+        }
         _ => return Err(ScimError::value(format!("{id} must be an object"))),
     };
     let mut out = Map::new();
@@ -362,7 +393,7 @@ fn container_value(
 ///
 /// # Errors
 /// `invalidValue` for a value that is not an array of objects, or an element that names nothing.
-pub fn member_ids(attribute: &Attribute, given: &Value) -> Result<Vec<String>, ScimError> {
+pub fn member_ids(attribute: &Attribute, given: &Value, rules: Rules) -> Result<Vec<String>, ScimError> {
     let elements = match given {
         Value::Null => return Ok(Vec::new()),
         Value::Array(elements) => elements,
@@ -371,6 +402,9 @@ pub fn member_ids(attribute: &Attribute, given: &Value) -> Result<Vec<String>, S
     let mut out: Vec<String> = Vec::with_capacity(elements.len());
     let mut seen = std::collections::HashSet::with_capacity(elements.len());
     for (position, element) in elements.iter().enumerate() {
+        if let Value::Object(parts) = element {
+            check_known(parts, rules, &attribute.path, |name| attribute.sub(name).is_some())?;
+        }
         let id =
             member_id(element).map_err(|error| error.at(format_args!("{}[{position}]", attribute.path)))?;
         if seen.insert(id.clone()) {

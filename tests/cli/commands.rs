@@ -55,6 +55,16 @@ fn a_tenant_is_made_listed_changed_and_deleted() {
 
     assert!(home.run("tenant create acme").refused().contains("choose another name"));
     assert!(home.run("tenant create a/b").refused().contains("letters"));
+    let unset = home.run("tenant unset acme patch-no-content").done();
+    assert_eq!(unset, "acme: unique-group-names=off\n");
+    assert!(home.run("tenant unset acme x").refused().contains("patch-no-content"));
+    let settings = home.run("tenant settings").done();
+    let line = settings.lines().find(|line| line.starts_with("check-formats")).unwrap();
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>()[1..5], ["off", "on", "on", "on"], "{settings}");
+    assert!(settings.contains("default-phone-region"));
+    let own = home.run("tenant settings acme").done();
+    let line = own.lines().find(|line| line.starts_with("unique-group-names")).unwrap();
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>()[1..6], ["off"; 5], "{own}");
     assert!(home.run("tenant set acme unique-names=on").refused().contains("unique-group-names"));
     assert!(
         home.run("tenant set nobody patch-no-content=on").refused().contains("muster tenant create nobody")

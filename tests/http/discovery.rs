@@ -1,5 +1,7 @@
 //! What the server says about itself.
 
+use muster::access::Scope;
+use muster::id::TenantId;
 use muster::scim::registry::Registry;
 use serde_json::{Map, Value, json};
 
@@ -143,4 +145,34 @@ fn a_resource_type_of_ones_own_is_served_like_the_others() {
     assert_eq!(made.status, 201, "{made:?}");
     assert_eq!(app.get("/Devices").json()["totalResults"], 1);
     assert_eq!(app.get("/").json()["totalResults"], 1);
+}
+
+/// The profiles that are stricter than the RFCs say so to those that they serve (IOP-01, IPSIE-AL2-03).
+#[test]
+fn the_configuration_and_the_schemas_are_those_of_the_tokens_profile() {
+    let app = App::start();
+    let mut found = Vec::new();
+    for profile in ["default", "strict", "interop", "ipsie"] {
+        let token = app.new_token(TenantId::DEFAULT, Scope::Scim, profile);
+        let read = |path: &str| {
+            let answer = app.request("GET", &format!("/scim/v2{path}")).token(&token).send();
+            assert_eq!(answer.status, 200, "{answer:?}");
+            answer.json()
+        };
+        let config = read("/ServiceProviderConfig");
+        let one = read("/Schemas/urn:ietf:params:scim:schemas:core:2.0:User");
+        let all = read("/Schemas")["Resources"].as_array().unwrap().clone();
+        assert!(all.contains(&one));
+        let shows = one["attributes"].as_array().unwrap().iter().any(|a| a["name"] == "password");
+        found.push((
+            config["interopProfileConformant"].clone(),
+            config["changePassword"]["supported"].clone(),
+            shows,
+        ));
+    }
+    let (none, yes, no) = (Value::Null, json!(true), json!(false));
+    let usual = (none, yes.clone(), true);
+    assert_eq!(found, [usual.clone(), usual, (yes.clone(), yes.clone(), true), (yes, no, false)]);
+    let unknown = app.request("GET", "/scim/v2/ServiceProviderConfig").token("muster_1_x").send();
+    unknown.error(401, None);
 }

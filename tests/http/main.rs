@@ -18,5 +18,6 @@ mod bulk;
 mod discovery;
 mod identifiers;
 mod identity;
+mod profiles;
 mod resources;
 mod wire;

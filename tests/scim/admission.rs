@@ -9,7 +9,7 @@ use muster::scim::error::ScimError;
 use muster::scim::resource::Resource;
 
 use crate::cases::{self, object};
-use crate::directory::{names, refusal, registry, shown, with_schemas};
+use crate::directory::{interop, names, refusal, registry, shown, with_schemas};
 
 #[test]
 fn bodies_are_admitted_as_the_cases_say() {
@@ -28,6 +28,10 @@ fn bodies_are_admitted_as_the_cases_say() {
                 }
                 "formats" => {
                     rules.check_formats = true;
+                    continue;
+                }
+                "interop" => {
+                    rules = interop();
                     continue;
                 }
                 "document" => {

@@ -68,3 +68,8 @@ pub(crate) fn refusal(error: &ScimError) -> String {
     let status = error.kind.status().to_string();
     format!("error {}: {}", error.kind.scim_type().unwrap_or(&status), error.detail)
 }
+
+/// What the profile `interop` asks of bodies.
+pub(crate) fn interop() -> Rules {
+    Rules { refuse_unknown: true, needs_path: true, replace_whole: true, one_value: true, ..Rules::default() }
+}

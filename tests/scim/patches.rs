@@ -15,7 +15,7 @@ use muster::scim::urn;
 use serde_json::{Map, Value, json};
 
 use crate::cases::{self, object};
-use crate::directory::{created, names, refusal, registry, shown};
+use crate::directory::{created, interop, names, refusal, registry, shown};
 
 #[test]
 fn patches_change_what_the_cases_say() {
@@ -29,6 +29,7 @@ fn patches_change_what_the_cases_say() {
             match word {
                 "type" => scene.kind = registry.type_named(rest).unwrap(),
                 "formats" => scene.rules.check_formats = true,
+                "interop" => scene.rules = interop(),
                 "add-missing" => scene.add_missing = true,
                 "ignore-read-only" => scene.ignore_read_only = true,
                 "BEFORE" => {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::error::{Failure, SCIM_JSON};
 use crate::http::{App, Place, Target, base};
+use crate::quirks::Profile;
 use crate::scim::bulk::MAX_OPERATIONS;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::listing::MAX_COUNT;
@@ -16,13 +17,15 @@ use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::schema::Schema;
 use crate::scim::urn;
 
-/// Answers a GET on one of the discovery endpoints.
+/// Answers a GET on one of the discovery endpoints. It says what is so for the profile of the token that came with the
+/// request, if one did.
 pub(in crate::http) fn answer(
     app: &App,
     request: &HttpRequest,
     target: &Target<'_>,
     place: Place,
     registry: &Registry,
+    profile: Option<&Profile>,
 ) -> Result<HttpResponse, Failure> {
     let mut names = request.query_string().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     if names.any(|name| name == "filter") {
@@ -32,15 +35,15 @@ pub(in crate::http) fn answer(
     let base = base::base(request, &app.settings, target.mount)?;
     let name = &target.name;
     let document = match place {
-        Place::Configuration => configuration(app.settings.max_body, &base),
+        Place::Configuration => configuration(app.settings.max_body, &base, profile),
         Place::Types => list(registry.types().iter().map(|kind| resource_type(kind, &base))),
-        Place::Schemas => list(registry.schemas().iter().map(|schema| one_schema(schema, &base))),
+        Place::Schemas => list(registry.schemas().iter().map(|schema| one_schema(schema, &base, profile))),
         Place::OneType => match registry.type_named(name) {
             Some(kind) => resource_type(kind, &base),
             None => return Err(unknown("resource type", name)),
         },
         _ => match registry.schema(name) {
-            Some(schema) => one_schema(schema, &base),
+            Some(schema) => one_schema(schema, &base, profile),
             None => return Err(unknown("schema", name)),
         },
     };
@@ -55,8 +58,15 @@ fn resource_type(kind: &ResourceType, base: &str) -> Value {
     with_meta(kind.to_json(), "ResourceType", format!("{base}/ResourceTypes/{}", kind.name))
 }
 
-fn one_schema(schema: &Schema, base: &str) -> Value {
-    with_meta(schema.to_json(), "Schema", format!("{base}/Schemas/{}", schema.id))
+fn one_schema(schema: &Schema, base: &str, profile: Option<&Profile>) -> Value {
+    let mut document = schema.to_json();
+    if let Some(Value::Array(attributes)) = document.get_mut("attributes")
+        && &*schema.id == urn::USER
+        && !takes_passwords(profile)
+    {
+        attributes.retain(|attribute| attribute.get("name").is_none_or(|name| name != "password"));
+    }
+    with_meta(document, "Schema", format!("{base}/Schemas/{}", schema.id))
 }
 
 fn with_meta(mut document: Map<String, Value>, kind: &str, location: String) -> Value {
@@ -75,13 +85,17 @@ fn list(documents: impl Iterator<Item = Value>) -> Value {
     })
 }
 
-fn configuration(max_body: usize, base: &str) -> Value {
-    json!({
+fn takes_passwords(profile: Option<&Profile>) -> bool {
+    profile.is_none_or(|profile| !profile.policy.refuse_passwords)
+}
+
+fn configuration(max_body: usize, base: &str, profile: Option<&Profile>) -> Value {
+    let mut document = json!({
         "schemas": [urn::SERVICE_PROVIDER_CONFIG],
         "patch": {"supported": true},
         "bulk": {"supported": true, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": max_body},
         "filter": {"supported": true, "maxResults": MAX_COUNT},
-        "changePassword": {"supported": true},
+        "changePassword": {"supported": takes_passwords(profile)},
         "sort": {"supported": true},
         "etag": {"supported": true},
         "authenticationSchemes": [{
@@ -95,5 +109,11 @@ fn configuration(max_body: usize, base: &str) -> Value {
             "resourceType": "ServiceProviderConfig",
             "location": format!("{base}/ServiceProviderConfig"),
         },
-    })
+    });
+    if let Some(members) = document.as_object_mut()
+        && profile.is_some_and(Profile::is_interoperable)
+    {
+        members.insert("interopProfileConformant".into(), json!(true));
+    }
+    document
 }

@@ -28,7 +28,8 @@ impl PatchRequest {
         kind: &ResourceType,
         add_missing: bool,
     ) -> Result<Option<Resource>, ScimError> {
-        let mut draft = Draft { kind, body: resource.body().clone(), add_missing, visited: 0 };
+        let mut draft =
+            Draft { kind, body: resource.body().clone(), add_missing, one_value: self.one_value, visited: 0 };
         for operation in self.operations.iter().filter(|operation| !is_membership(operation)) {
             draft
                 .run(operation)
@@ -57,6 +58,7 @@ struct Draft<'a> {
     kind: &'a ResourceType,
     body: Map<String, Value>,
     add_missing: bool,
+    one_value: bool,
     visited: usize,
 }
 
@@ -207,6 +209,10 @@ impl Draft<'_> {
                 .filter(|(_, element)| selects(element))
                 .map(|(index, _)| index)
                 .collect();
+            if self.one_value && selected.len() > 1 {
+                let detail = format!("{} values of {} match the filter", selected.len(), attribute.path);
+                return Err(ScimError::filter(detail));
+            }
             for &index in &selected {
                 if let Some(element) = elements.get_mut(index) {
                     edit_value(attribute, path.sub.as_deref(), element, action)?;

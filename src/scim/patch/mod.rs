@@ -22,6 +22,8 @@ pub const MAX_OPERATIONS: usize = 10_000;
 pub struct PatchRequest {
     /// What to do, in order.
     pub operations: Vec<Operation>,
+    /// Whether an operation may change one value of an attribute only.
+    pub one_value: bool,
 }
 
 /// One step of a PATCH.
@@ -97,7 +99,7 @@ impl PatchRequest {
             let mut parser = Parser { kind, rules, ignore_read_only, index, described: None, out: &mut out };
             parser.operation(operation).map_err(|error| error.at(format_args!("Operations[{index}]")))?;
         }
-        Ok(Self { operations: out })
+        Ok(Self { operations: out, one_value: rules.one_value })
     }
 
     /// The top-level attributes that it touches, as the schema spells them.
@@ -142,6 +144,9 @@ impl Parser<'_> {
         let target = path.map(|path| Target::parse(path, self.kind)).transpose()?;
         if let (Some(path), Some(target)) = (path, &target) {
             self.described = path::described_value(path, target);
+        }
+        if target.is_none() && self.rules.needs_path {
+            return Err(ScimError::syntax("path is missing"));
         }
         match verb {
             None => self.remove(target, value),
@@ -245,7 +250,7 @@ impl Parser<'_> {
     fn action(&self, verb: Verb, path: &Path, scope: Scope, value: &Value) -> Result<Action, ScimError> {
         let leaf = path.leaf();
         if leaf.kept == Kept::Members && path.sub.is_none() {
-            return member_action(verb, leaf, scope, value);
+            return member_action(verb, leaf, scope, value, self.rules);
         }
         let many = leaf.multi_valued && scope == Scope::AllValues;
         match value {
@@ -265,7 +270,11 @@ impl Parser<'_> {
             }
             _ if many => Given::Elements(self.single_element(leaf, value)?),
             Value::Object(parts) if leaf.kind == Type::Complex => {
-                Given::Parts(admit::admit_parts(leaf, parts, self.rules)?)
+                let mut parts = admit::admit_parts(leaf, parts, self.rules)?;
+                if verb == Verb::Replace && self.rules.replace_whole {
+                    clear_the_rest(leaf, &mut parts);
+                }
+                Given::Parts(parts)
             }
             _ => Given::Simple(admit::admit_single(leaf, value, self.rules)?.unwrap_or(Value::Null)),
         };
@@ -305,15 +314,28 @@ enum Scope {
     OneValue,
 }
 
+/// Takes away the parts that a value does not name, as far as clients may.
+fn clear_the_rest(attribute: &Attribute, parts: &mut Map<String, Value>) {
+    for sub in attribute.sub_attributes.iter().filter(|sub| sub.mutability != Mutability::ReadOnly) {
+        parts.entry(sub.name.as_str()).or_insert(Value::Null);
+    }
+}
+
 /// Members come and go as a whole; what is known of one is immutable (RFC 7643 §4.2).
-fn member_action(verb: Verb, leaf: &Attribute, scope: Scope, value: &Value) -> Result<Action, ScimError> {
+fn member_action(
+    verb: Verb,
+    leaf: &Attribute,
+    scope: Scope,
+    value: &Value,
+    rules: Rules,
+) -> Result<Action, ScimError> {
     if scope == Scope::OneValue {
         return Err(ScimError::mutability("a member cannot be changed; remove it and add another"));
     }
     let ids = match value {
-        Value::Object(_) => admit::member_ids(leaf, &Value::Array(vec![value.clone()]))?,
+        Value::Object(_) => admit::member_ids(leaf, &Value::Array(vec![value.clone()]), rules)?,
         Value::Null if verb == Verb::Add => return Err(ScimError::value("members: null cannot be added")),
-        _ => admit::member_ids(leaf, value)?,
+        _ => admit::member_ids(leaf, value, rules)?,
     };
     Ok(match verb {
         Verb::Add => Action::Add(Given::Members(ids)),

@@ -1,0 +1,70 @@
+//! What the profiles and policies of a tenant change for those whom they serve.
+
+use muster::access::Scope;
+use muster::id::TenantId;
+use serde_json::json;
+
+use crate::kit::{App, user};
+
+const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+#[test]
+fn interop_refuses_what_its_profile_does_not_define() {
+    let app = App::start();
+    let path = format!("/scim/v2/Users/{}", app.new_user("ann"));
+    let token = app.new_token(TenantId::DEFAULT, Scope::Scim, "interop");
+    let mut body = user("bob");
+    body["colour"] = json!("red");
+    let refused = app.request("POST", "/scim/v2/Users").token(&token).json(&body).send();
+    assert!(refused.error(400, Some("invalidSyntax")).contains("colour"));
+    let patch = |operation: serde_json::Value| {
+        let message = json!({"schemas": [PATCH], "Operations": [operation]});
+        app.request("PATCH", &path).token(&token).json(&message).send()
+    };
+    let refused = patch(json!({"op": "replace", "value": {"title": "T"}}));
+    assert!(refused.error(400, Some("invalidSyntax")).contains("Operations[0]: path"));
+    let name = |value: serde_json::Value| json!({"op": "replace", "path": "name", "value": value});
+    assert_eq!(patch(name(json!({"givenName": "A", "familyName": "B"}))).status, 200);
+    assert_eq!(patch(name(json!({"givenName": "C"}))).json()["name"], json!({"givenName": "C"}));
+}
+
+#[test]
+fn ipsie_takes_no_passwords_in_any_way() {
+    let app = App::start();
+    let path = format!("/scim/v2/Users/{}", app.new_user("ann"));
+    let token = app.new_token(TenantId::DEFAULT, Scope::Scim, "ipsie");
+    let mut body = user("ann");
+    body["password"] = json!("correct horse");
+    let patch =
+        json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "password", "value": "x"}]});
+    for (method, path, body) in
+        [("POST", "/scim/v2/Users", &body), ("PUT", path.as_str(), &body), ("PATCH", path.as_str(), &patch)]
+    {
+        let detail =
+            app.request(method, path).token(&token).json(body).send().error(400, Some("invalidSyntax"));
+        assert!(detail.contains("password") && !detail.contains("horse"), "{detail}");
+    }
+}
+
+#[test]
+fn external_ids_are_unique_in_a_type_where_the_tenant_wants_it() {
+    let app = App::start();
+    let with = |name: &str, id: &str| {
+        let mut body = user(name);
+        body["externalId"] = json!(id);
+        app.post("/Users", &body)
+    };
+    assert_eq!((with("ann", "1").status, with("bob", "1").status, with("cid", "2").status), (201, 201, 201));
+    let mut overrides = muster::access::Overrides::default();
+    overrides.set("unique-external-ids=on").unwrap();
+    let refused = crate::kit::wait(app.access.set_overrides(TenantId::DEFAULT, &overrides));
+    assert!(refused.unwrap_err().to_string().contains("externalId"));
+    let bob = app.get("/Users?filter=userName%20eq%20%22bob%22").json();
+    assert_eq!(app.delete(&format!("/Users/{}", bob["Resources"][0]["id"].as_str().unwrap())).status, 204);
+    app.set_policies(TenantId::DEFAULT, &["unique-external-ids=on"]);
+    with("dan", "2").error(409, Some("uniqueness"));
+    assert_eq!(with("dan", "02").status, 201);
+    let group = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "G", "externalId": "2"});
+    assert_eq!(app.post("/Groups", &group).status, 201);
+    app.post("/Groups", &group).error(409, Some("uniqueness"));
+}
