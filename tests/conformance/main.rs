@@ -17,12 +17,19 @@ use kit::App;
 use muster::access::Scope as Right;
 use muster::http::Settings;
 use muster::id::TenantId;
+use muster::quirks::Profile;
 use muster::scim::registry::Registry;
 use muster_conformance::{Examination, Scope, Subject, check, requirements, scenarios};
 use tempfile::TempDir;
 
-/// What a profile is held to: the RFCs always, its own rules where it has any.
-const PROFILES: [(&str, &[&str]); 2] = [("default", &[]), ("strict", &[])];
+/// What a profile is held to: everything that the server claims, or the RFCs and the profile's own rules.
+fn held_to(profile: &str) -> &'static [&'static str] {
+    match profile {
+        "interop" => &["7643", "7644", "9865", "9967", "IOP"],
+        "ipsie" => &["7643", "7644", "9865", "9967", "IOP", "IPSIE"],
+        _ => &[],
+    }
+}
 
 /// The core schemas, and an extension that has what they lack.
 fn registry() -> Registry {
@@ -59,15 +66,13 @@ fn examine(app: &App, profile: &str, own: TenantId, only: &[&str]) -> Examinatio
 fn results() -> Vec<(&'static str, Vec<Examination>)> {
     let mut apps = vec![app(None)];
     apps.extend(Cluster::shared().map(|cluster| app(Some(cluster.database()))));
-    let all = |(profile, only): (&'static str, &[&str])| {
-        (
-            profile,
-            apps.iter()
-                .map(|app| examine(app, profile, app.new_tenant(&format!("examined-{profile}")), only))
-                .collect(),
-        )
+    let all = |profile: &'static str| {
+        let examined = |app: &App| {
+            examine(app, profile, app.new_tenant(&format!("examined-{profile}")), held_to(profile))
+        };
+        (profile, apps.iter().map(examined).collect())
     };
-    PROFILES.into_iter().map(all).collect()
+    Profile::NAMES.into_iter().map(all).collect()
 }
 
 #[test]
