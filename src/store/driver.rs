@@ -269,6 +269,14 @@ impl Dialect {
         }
     }
 
+    /// The end of a SELECT inside EXISTS that is to stay where it stands. SQLite leaves all of them there.
+    pub(super) fn not_joined(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " OFFSET 0",
+        }
+    }
+
     /// The statement that shows how another one is run, a step a row, in the last column.
     pub(super) fn explain(self, sql: &str) -> String {
         match self {
