@@ -24,6 +24,8 @@ pub enum StoreError {
     },
     /// The database cannot answer now: busy, full, read-only, gone. It may work later.
     Unavailable(Cause),
+    /// The database does not let the program in, or is not there on a server that is: a setting is wrong.
+    Refused(Cause),
     /// The database does not hold what it should.
     Corrupt(Cause),
     /// The program is at fault.
@@ -34,6 +36,10 @@ impl StoreError {
     /// The database does not hold what it should; `detail` says what, without any stored value.
     pub fn corrupt(detail: impl Into<String>) -> Self {
         Self::Corrupt(Cause(detail.into()))
+    }
+
+    pub(super) fn refused(detail: impl Into<String>) -> Self {
+        Self::Refused(Cause(detail.into()))
     }
 
     pub(super) fn internal(detail: impl Into<String>) -> Self {
@@ -54,6 +60,7 @@ impl fmt::Display for StoreError {
             Self::Exhausted => f.write_str("that was done as often as it may be"),
             Self::TooComplex { limit } => write!(f, "a filter may have {limit} parts"),
             Self::Unavailable(_) => f.write_str("the database is not available"),
+            Self::Refused(_) => f.write_str("the database refused the connection"),
             Self::Corrupt(_) => f.write_str("the database is damaged"),
             Self::Internal(_) => f.write_str("the database refused a statement"),
         }
@@ -63,7 +70,10 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Unavailable(cause) | Self::Corrupt(cause) | Self::Internal(cause) => Some(cause),
+            Self::Unavailable(cause)
+            | Self::Refused(cause)
+            | Self::Corrupt(cause)
+            | Self::Internal(cause) => Some(cause),
             Self::Unique { .. } | Self::Conflict | Self::Exhausted | Self::TooComplex { .. } => None,
         }
     }

@@ -28,7 +28,7 @@ mod value;
 pub use url::PostgresUrl;
 
 use tls::MakeRustlsConnect;
-use value::{Param, detail, driver_error, is_storable, may_pass};
+use value::{Param, detail, driver_error, is_refusal, is_storable, may_pass};
 
 /// How long a request waits for a connection to be free, or to be made.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,7 +74,8 @@ type Answer = Result<Vec<Row>, StoreError>;
 type Reply = Result<(usize, Vec<Row>), Error>;
 
 impl Postgres {
-    /// Connects and brings the tables up to date.
+    /// Connects and brings the tables up to date. A server that refuses the first connection would refuse the next;
+    /// later, somebody may be about to mend what was changed.
     pub(super) async fn open(url: &PostgresUrl, migrations: &[Migration]) -> Result<Self, StoreError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let tls = tls::connector(&url.trust)?;
@@ -86,6 +87,12 @@ impl Postgres {
             .create_timeout(Some(PATIENCE))
             .build()
             .map_err(|error| StoreError::internal(error.to_string()))?;
+        // Whatever else goes wrong, the migrations will meet it.
+        if let Err(PoolError::Backend(error)) = pool.get().await
+            && is_refusal(&error)
+        {
+            return Err(StoreError::refused(detail(&error)));
+        }
         let postgres = Self { pool, tls };
         postgres.migrate(migrations).await?;
         Ok(postgres)

@@ -57,6 +57,20 @@ fn a_server_that_waits_for_its_database_can_be_stopped() {
     assert!(log.contains("refused"), "{log}");
 }
 
+#[test]
+fn a_server_that_its_database_does_not_let_in_says_so_and_ends() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let nobody = cluster.url("postgres").replace("muster@", "nobody@");
+    for (database, why) in
+        [(cluster.url("nowhere"), "\"nowhere\" does not exist"), (nobody, "\"nobody\" does not exist")]
+    {
+        let (server, _) = spawn_on(&database);
+        let (code, log) = server.ended();
+        assert_eq!(code, Some(1), "{log}");
+        assert!(log.contains("the database refused the connection") && log.contains(why), "{log}");
+    }
+}
+
 /// A server with few connections, whose table of resources somebody keeps locked while `test` runs.
 fn while_locked(arguments: &[&str], options: &str, test: impl FnOnce(&Server, &Client, &str) + Send) {
     let Some(cluster) = Cluster::shared() else { return };

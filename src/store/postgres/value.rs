@@ -93,6 +93,11 @@ pub(super) fn detail(error: &Error) -> String {
     if class(cause.code()) == "22" { code.to_owned() } else { format!("{code}: {}", cause.message()) }
 }
 
+/// Whether the server is there and does not let the program in: a wrong user, password or database.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    error.code().is_some_and(|state| ["28", "3D"].contains(&class(state)))
+}
+
 fn class(state: &SqlState) -> &str {
     state.code().split_at_checked(2).map_or("", |(class, _)| class)
 }
