@@ -1,13 +1,15 @@
 //! Groups with very many members: what they cost to read and to write.
 
 use std::collections::HashSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Answer, Client, GROUP};
 use crate::cluster::{self, Cluster};
-use crate::server::{Server, TOKEN, file_in};
+use crate::server::{Server, TOKEN, file_in, pause};
 
 const MEMBERS: usize = 100_000;
 
@@ -23,12 +25,23 @@ const FILL: &str = "
     SELECT 1, g.pk, 'user-' || n FROM {numbers} JOIN resource g ON g.label = 'Everybody'
 ";
 
-fn with_a_large_group(server: &Server, fill: impl FnOnce(&str)) {
-    let client = Client::new(TOKEN);
+/// Makes that group; the answer is of when it had no members yet.
+fn make_large_group(server: &Server, client: &Client, fill: impl FnOnce(&str)) -> Answer {
     let body = json!({"schemas": [GROUP], "displayName": "Everybody", "externalId": "e"});
     let made = client.send("POST", &format!("{}/Groups", server.base()), Some(&body));
     assert_eq!(made.status, 201, "{made:?}");
     fill(FILL);
+    made
+}
+
+fn fill_postgres(database: &str, sql: &str) {
+    cluster::query(database, &sql.replace("{numbers}", "generate_series(1, 100000) n"));
+    cluster::query(database, "ANALYZE");
+}
+
+fn with_a_large_group(server: &Server, fill: impl FnOnce(&str)) {
+    let client = Client::new(TOKEN);
+    let made = make_large_group(server, &client, fill);
     let url = made.header("location").unwrap().to_owned();
     let etag = made.header("etag").unwrap().to_owned();
 
@@ -91,10 +104,37 @@ fn a_hundred_thousand_members_are_read_from_postgresql_with_flat_memory() {
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();
     let server = Server::start_with(TempDir::new().unwrap(), &database, &[]);
-    with_a_large_group(&server, |sql| {
-        cluster::query(&database, &sql.replace("{numbers}", "generate_series(1, 100000) n"));
-        cluster::query(&database, "ANALYZE");
-    });
+    with_a_large_group(&server, |sql| fill_postgres(&database, sql));
+}
+
+#[test]
+fn an_answer_whose_database_goes_away_breaks_off_and_does_not_end_as_if_it_were_whole() {
+    let Some(mut cluster) = Cluster::start() else { return };
+    let database = cluster.database();
+    let server = Server::start_with(TempDir::new().unwrap(), &database, &[]);
+    let client = Client::new(TOKEN);
+    let made = make_large_group(&server, &client, |sql| fill_postgres(&database, sql));
+    let url = made.header("location").unwrap();
+    let host = server.url().trim_start_matches("http://");
+    let path = url.trim_start_matches(server.url());
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n").unwrap();
+    let mut answer = vec![0; 1000];
+    stream.read_exact(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    cluster.crash_server();
+    // The connection may be closed or reset.
+    stream.read_to_end(&mut answer).ok();
+    assert!(!answer.ends_with(b"0\r\n\r\n"), "{} octets seem to be all", answer.len());
+    server.logs("an answer broke off");
+    cluster.start_server();
+    let whole = loop {
+        match client.get(url) {
+            answer if answer.status == 200 => break answer,
+            _ => pause(100),
+        }
+    };
+    assert_eq!(members(&whole).len(), MEMBERS);
 }
 
 #[test]
