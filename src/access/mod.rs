@@ -6,6 +6,7 @@
 
 mod bootstrap;
 mod known;
+mod schemas;
 mod tenants;
 mod tokens;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::access::known::Known;
+use crate::access::schemas::Registries;
 use crate::context::{Caller, Scopes};
 use crate::id::{ClientId, TenantId};
 use crate::quirks::Profile;
@@ -24,6 +26,7 @@ use crate::store::{Store, StoreError, TokenOwner};
 
 pub use bootstrap::{BOOTSTRAP_NAME, Bootstrap};
 pub use known::FRESH;
+pub use schemas::{Obstacle, Obstacles, Reindexing, SchemaEdit, TenantSchemas};
 pub use tenants::{Overrides, Setting, Tenant};
 pub use tokens::{NewClient, Scope, State, TokenSummary, TokenText};
 
@@ -33,6 +36,7 @@ pub struct Access {
     store: Store,
     known: Arc<Known>,
     registry: Arc<Registry>,
+    registries: Arc<Registries>,
     /// The profiles as they are, shared by every caller whose tenant changes nothing in them.
     profiles: Arc<[Arc<Profile>]>,
 }
@@ -68,6 +72,8 @@ pub enum AccessError {
     Refused(Refusal),
     /// The person at the keyboard asked for something that cannot be; the sentence says what to do instead.
     Invalid(String),
+    /// Stored resources contradict a change of the schemas.
+    InTheWay(Obstacles),
     /// The store failed.
     Store(StoreError),
 }
@@ -89,6 +95,7 @@ impl fmt::Display for AccessError {
         match self {
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Invalid(sentence) => f.write_str(sentence),
+            Self::InTheWay(obstacles) => obstacles.fmt(f),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -98,7 +105,7 @@ impl std::error::Error for AccessError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Store(error) => error.source(),
-            Self::Refused(_) | Self::Invalid(_) => None,
+            Self::Refused(_) | Self::Invalid(_) | Self::InTheWay(_) => None,
         }
     }
 }
@@ -107,7 +114,7 @@ impl Access {
     /// The tenants and tokens of `store`, which was opened with this registry.
     pub fn new(store: Store, registry: Arc<Registry>) -> Self {
         let profiles = Profile::NAMES.iter().filter_map(|name| Profile::named(name)).map(Arc::new).collect();
-        Self { store, known: Arc::default(), registry, profiles }
+        Self { store, known: Arc::default(), registry, registries: Arc::default(), profiles }
     }
 
     /// The schemas and resource types that a tenant has which adds none of its own.
@@ -137,7 +144,7 @@ impl Access {
             State::Expired => refused(Refusal::Expired),
             State::Live => {
                 let ends = owner.token.expires.as_deref().and_then(parse_instant);
-                let caller = self.caller(tenant, owner)?;
+                let caller = self.caller(tenant, owner).await?;
                 self.known.keep(before, hash, &caller, ends, now);
                 Ok(caller)
             }
@@ -160,7 +167,7 @@ impl Access {
             scopes: Scopes::ALL,
             subject: None,
             profile: Arc::new(overrides.apply(base)?),
-            registry: Arc::clone(&self.registry),
+            registry: self.schemas(id).await?.registry,
         })
     }
 
@@ -176,8 +183,8 @@ impl Access {
         }
     }
 
-    fn caller(&self, tenant: TenantId, owner: TokenOwner) -> Result<Caller, AccessError> {
-        let TokenOwner { token, tenant_name, policies } = owner;
+    async fn caller(&self, tenant: TenantId, owner: TokenOwner) -> Result<Caller, AccessError> {
+        let TokenOwner { token, tenant_name, policies, schemas } = owner;
         Ok(Caller {
             tenant,
             tenant_name,
@@ -185,7 +192,7 @@ impl Access {
             scopes: tokens::permitted(&token.scopes)?,
             subject: token.subject,
             profile: self.profile(&token.profile, &policies)?,
-            registry: Arc::clone(&self.registry),
+            registry: self.registry_at(tenant, schemas).await?,
             client_name: token.name,
         })
     }

@@ -252,7 +252,8 @@ impl Access {
         let base = Profile::named("default").ok_or_else(|| tokens::unknown_profile("default"))?;
         let profile = overrides.apply(base)?;
         let Policy { unique_group_names, unique_external_ids, .. } = profile.policy;
-        let types = || self.registry.types().iter();
+        let registry = self.schemas(tenant).await?.registry;
+        let types = || registry.types().iter();
         let groups = types().filter(|kind| &*kind.schema.id == urn::GROUP);
         let names = groups.map(|kind| UniquePath { kind, path: "displayName", unique: unique_group_names });
         let kinds = types().filter(|kind| kind.attribute("externalId").is_some());

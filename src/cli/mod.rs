@@ -8,6 +8,7 @@ mod explain;
 mod export;
 mod import;
 mod progress;
+mod schema;
 mod schemas;
 mod serve;
 mod table;
@@ -55,6 +56,9 @@ enum Command {
     /// Make, list and revoke the tokens that clients present
     #[command(subcommand)]
     Token(token::Command),
+    /// List, add, show and remove the schemas and resource types of a tenant's own
+    #[command(subcommand)]
+    Schema(schema::Command),
     /// Write a tenant's users, groups and memberships as lines of JSON
     Export(export::Export),
     /// Read users, groups and memberships from lines of JSON, or from CSV
@@ -189,6 +193,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Refused> {
         Command::Serve(serve) => serve.run(clock()).await,
         Command::Tenant(command) => command.run(clock()).await,
         Command::Token(command) => command.run(clock()).await,
+        Command::Schema(command) => command.run(clock()).await,
         Command::Export(export) => export.run().await,
         Command::Import(import) => import.run(clock()).await,
         Command::Backup(backup) => backup.run().await,

@@ -13,9 +13,6 @@ use crate::scim::registry::Registry;
 pub(super) fn registry(directory: Option<&Path>) -> Result<Registry, Refused> {
     let mut documents = Vec::new();
     if let Some(directory) = directory {
-        let unreadable = |path: &Path, error: std::io::Error| {
-            Refused(format!("{} cannot be read: {error}", path.display()))
-        };
         let entries = std::fs::read_dir(directory).map_err(|error| unreadable(directory, error))?;
         let mut paths = Vec::new();
         for entry in entries {
@@ -24,11 +21,18 @@ pub(super) fn registry(directory: Option<&Path>) -> Result<Registry, Refused> {
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
         paths.sort();
         for path in paths {
-            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-            let document: Value = serde_json::from_str(&text)
-                .map_err(|error| Refused(format!("{} is no JSON: {error}", path.display())))?;
-            documents.push((path.display().to_string(), document));
+            documents.push((path.display().to_string(), document(&path)?));
         }
     }
     Registry::with(&documents).map_err(|error| Refused(error.to_string()))
+}
+
+/// The JSON in a file.
+pub(super) fn document(path: &Path) -> Result<Value, Refused> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
+    serde_json::from_str(&text).map_err(|error| Refused(format!("{} is no JSON: {error}", path.display())))
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Refused {
+    Refused(format!("{} cannot be read: {error}", path.display()))
 }

@@ -17,6 +17,7 @@ mod json;
 mod openapi;
 mod problem;
 mod query;
+mod reindex;
 mod scim;
 mod server;
 

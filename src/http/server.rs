@@ -19,7 +19,7 @@ use crate::access::Access;
 use crate::directory::Directory;
 use crate::http::error::{self, Failure, with_causes};
 use crate::http::exchange::{RootSpan, exchange};
-use crate::http::{App, Settings};
+use crate::http::{App, Settings, reindex};
 use crate::identity::Identity;
 use crate::scim::error::{ErrorKind, ScimError};
 
@@ -45,6 +45,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let workers = settings.workers;
+    let upkeep = actix_web::rt::spawn(reindex::run(access.clone(), directory.clone()));
     let app = Data::new(App { directory, access, identity, settings: Arc::new(settings) });
     let mut server = HttpServer::new(move || {
         actix_web::App::new()
@@ -60,7 +61,9 @@ pub async fn serve(
     if let Some(count) = workers {
         server = server.workers(count);
     }
-    server.listen(listener)?.run().await
+    let served = server.listen(listener)?.run().await;
+    upkeep.abort();
+    served
 }
 
 /// Answers that the database is away until `ready` is, and then what that is. Nobody is left waiting: the socket may be

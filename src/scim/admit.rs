@@ -436,7 +436,10 @@ fn member_id(element: &Value) -> Result<String, ScimError> {
 }
 
 /// Refuses an attribute that must have a value and has none, and values that lack a part that they must have.
-fn check_complete(attribute: &Attribute, body: &Map<String, Value>) -> Result<(), ScimError> {
+pub(in crate::scim) fn check_complete(
+    attribute: &Attribute,
+    body: &Map<String, Value>,
+) -> Result<(), ScimError> {
     let given = body.get(&attribute.name);
     let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
     if attribute.required && given.is_none_or(is_blank) {

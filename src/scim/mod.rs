@@ -7,6 +7,7 @@
 pub mod admit;
 pub mod bulk;
 pub mod error;
+pub mod evolution;
 pub mod fact;
 pub mod filter;
 pub mod format;

@@ -311,7 +311,7 @@ impl Registry {
 
     fn build(mut all: Vec<(String, Value)>, more: &[(String, Value)]) -> Result<Self, ScimError> {
         for (name, document) in more {
-            all.retain(|(_, earlier)| document_key(earlier) != document_key(document));
+            all.retain(|(_, earlier)| DocumentKey::of(earlier) != DocumentKey::of(document));
             all.push((name.clone(), document.clone()));
         }
         let documents = &all;
@@ -398,6 +398,12 @@ impl Registry {
         Ok(ResourceType::new(header, common, schema, extensions))
     }
 
+    /// The document with that key, as it was given.
+    pub fn document(&self, key: &DocumentKey) -> Option<&Value> {
+        let found = self.documents.iter().find(|(_, document)| DocumentKey::of(document) == *key);
+        found.map(|(_, document)| document)
+    }
+
     /// All schemas, in the order in which they are served.
     pub fn schemas(&self) -> &[Arc<Schema>] {
         &self.schemas
@@ -434,11 +440,36 @@ fn extension_ids<'a>(types: &[&'a (String, Value)]) -> Vec<&'a str> {
         .collect()
 }
 
-/// What makes two documents the same one: their schema and their id or name.
-fn document_key(document: &Value) -> (bool, String) {
-    let is_type = is_a(document, urn::RESOURCE_TYPE);
-    let id = document.get(if is_type { "name" } else { "id" }).and_then(Value::as_str);
-    (is_type, id.unwrap_or_default().to_ascii_lowercase())
+/// What makes two documents the same one: whether it is a resource type, and its name or else its URN, in any case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentKey {
+    is_type: bool,
+    id: String,
+}
+
+impl DocumentKey {
+    /// The key of a document.
+    pub fn of(document: &Value) -> Self {
+        let is_type = is_a(document, urn::RESOURCE_TYPE);
+        let id = document.get(if is_type { "name" } else { "id" }).and_then(Value::as_str);
+        Self { is_type, id: id.unwrap_or_default().to_ascii_lowercase() }
+    }
+
+    /// The key of the schema with that URN.
+    pub fn schema(id: &str) -> Self {
+        Self { is_type: false, id: id.to_ascii_lowercase() }
+    }
+
+    /// The key of the resource type with that name.
+    pub fn resource_type(name: &str) -> Self {
+        Self { is_type: true, id: name.to_ascii_lowercase() }
+    }
+}
+
+impl fmt::Display for DocumentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", if self.is_type { "resource type" } else { "schema" }, self.id)
+    }
 }
 
 fn is_a(document: &Value, wanted: &str) -> bool {

@@ -26,6 +26,7 @@ mod nesting;
 mod postgres;
 mod record;
 mod rows;
+mod schemas;
 mod search;
 mod sqlite;
 mod tenants;
@@ -41,6 +42,7 @@ pub use error::{Cause, StoreError};
 pub use explain::Start;
 pub use postgres::PostgresUrl;
 pub use record::{Found, GroupRef, Member, Record, UniqueValue};
+pub use schemas::{Reindexing, TenantDocuments};
 pub use search::{Page, Scope, Search};
 pub use tenants::{NewToken, Tenant, Token, TokenOwner, UniquePath};
 pub use together::Change;
@@ -56,7 +58,7 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 8] = [
+const SQLITE_MIGRATIONS: [Migration; 9] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
@@ -65,16 +67,18 @@ const SQLITE_MIGRATIONS: [Migration; 8] = [
     Migration { number: 6, sql: include_str!("migrations/0006_identity.sql") },
     Migration { number: 7, sql: include_str!("migrations/0007_modified.sql") },
     Migration { number: 8, sql: include_str!("migrations/0008_statistics.sqlite.sql") },
+    Migration { number: 9, sql: include_str!("migrations/0009_schemas.sql") },
 ];
 
 /// The history of the tables in PostgreSQL, which gathers its own statistics.
-const POSTGRES_MIGRATIONS: [Migration; 6] = [
+const POSTGRES_MIGRATIONS: [Migration; 7] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
     Migration { number: 5, sql: include_str!("migrations/0005_contacts.sql") },
     Migration { number: 6, sql: include_str!("migrations/0006_identity.sql") },
     Migration { number: 7, sql: include_str!("migrations/0007_modified.sql") },
+    Migration { number: 9, sql: include_str!("migrations/0009_schemas.sql") },
 ];
 
 /// How many row keys a process reserves at a time.

@@ -2,7 +2,10 @@
 //!
 //! Invariant: a [`Record`] is one version of one resource; its document is JSON text as it was stored.
 
+use serde_json::{Map, Value};
+
 use crate::id::ResourceId;
+use crate::scim::resource::Resource;
 use crate::store::driver::Row;
 use crate::store::error::StoreError;
 
@@ -28,6 +31,18 @@ pub struct Record {
 impl Record {
     /// The columns of a record, of the row with the alias `r`, in the order in which [`Record::read`] takes them.
     pub(super) const COLUMNS: &str = "r.pk, r.id, r.version, r.created, r.modified, r.document, r.secret";
+
+    /// The resource that it holds, put together again.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the document is no JSON object.
+    pub fn resource(&self) -> Result<Resource, StoreError> {
+        let object = |text: &str| {
+            serde_json::from_str::<Map<String, Value>>(text)
+                .map_err(|error| StoreError::corrupt(format!("a stored document is not JSON: {error}")))
+        };
+        Ok(Resource::stored(object(&self.document)?, self.secret.as_deref().map(object).transpose()?))
+    }
 
     pub(super) fn read(row: &mut Row) -> Result<Self, StoreError> {
         Ok(Self {

@@ -92,6 +92,8 @@ pub struct TokenOwner {
     pub tenant_name: String,
     /// The tenant's policies.
     pub policies: String,
+    /// Which change of the tenant's own schemas was the last; 0 if there was none.
+    pub schemas: i64,
 }
 
 const TENANT_COLUMNS: &str = "SELECT t.tenant, t.name, t.created, t.policies FROM tenant t";
@@ -177,6 +179,7 @@ impl Store {
         rest.push(Step::new("DELETE FROM outbox WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM allowance WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM import WHERE tenant = $1", vec![id.clone()]));
+        rest.push(Step::new("DELETE FROM schema_document WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM tenant WHERE tenant = $1", vec![id]));
         self.driver().write(rest).await.map(drop)
     }
@@ -309,7 +312,7 @@ impl Store {
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn find_token(&self, tenant: TenantId, hash: &[u8]) -> Result<Option<TokenOwner>, StoreError> {
         let sql = format!(
-            "SELECT {TOKEN_COLUMNS}, t.name, t.policies FROM token k JOIN tenant t ON t.tenant = k.tenant \
+            "SELECT {TOKEN_COLUMNS}, t.name, t.policies, t.schemas FROM token k JOIN tenant t ON t.tenant = k.tenant \
              WHERE k.tenant = $1 AND k.hash = $2"
         );
         let statement = Statement::new(sql, vec![tenant.0.into(), Value::Blob(hash.to_vec())]);
@@ -317,7 +320,7 @@ impl Store {
             return Ok(None);
         };
         let token = read_token(&mut row)?;
-        Ok(Some(TokenOwner { token, tenant_name: row.text()?, policies: row.text()? }))
+        Ok(Some(TokenOwner { token, tenant_name: row.text()?, policies: row.text()?, schemas: row.int()? }))
     }
 
     /// The tenant's tokens, in the order in which they were made.

@@ -7,11 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::DateTime;
-use serde_json::{Map, Value as Json};
 
 use crate::id::{ResourceId, TenantId};
 use crate::scim::registry::ResourceType;
-use crate::scim::resource::Resource;
 use crate::scim::schema::ContactKind;
 use crate::store::Store;
 use crate::store::batch::{Batch, Step};
@@ -152,7 +150,7 @@ impl Store {
         also_unique: Unique<'_>,
     ) -> Result<Batch, StoreError> {
         let Found { record, rows, surplus } = found;
-        let right = SideRows::of(self.layout(), kind, &resource_of(record)?, also_unique)?;
+        let right = SideRows::of(self.layout(), kind, &record.resource()?, also_unique)?;
         let now = DateTime::UNIX_EPOCH;
         let mutation =
             Mutation { tenant, kind, id: &record.id, now, who: "", what: What::Replace, also_unique };
@@ -202,7 +200,7 @@ impl Store {
         found: &Found,
         also_unique: Unique<'_>,
     ) -> Result<Vec<String>, StoreError> {
-        let Ok(resource) = resource_of(&found.record) else {
+        let Ok(resource) = found.record.resource() else {
             return Ok(vec!["the document is no JSON object".to_owned()]);
         };
         let right = SideRows::of(self.layout(), kind, &resource, also_unique)?;
@@ -330,14 +328,6 @@ impl Store {
         batch.push(Step::new(sql, params()?));
         self.driver().write(batch).await.map(drop)
     }
-}
-
-fn resource_of(record: &Record) -> Result<Resource, StoreError> {
-    let object = |text: &str| {
-        serde_json::from_str::<Map<String, Json>>(text)
-            .map_err(|error| StoreError::corrupt(format!("a stored document is not JSON: {error}")))
-    };
-    Ok(Resource::stored(object(&record.document)?, record.secret.as_deref().map(object).transpose()?))
 }
 
 fn read_contact(row: &mut Row) -> Result<ContactRow, StoreError> {

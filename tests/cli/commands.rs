@@ -111,3 +111,36 @@ fn a_token_is_printed_once_and_works_until_it_is_revoked() {
     assert_eq!(server.users(reader.trim()), 401, "the command waits until nobody knows the token");
     assert_eq!(server.stop().code, Some(0));
 }
+
+#[test]
+fn a_tenants_schemas_are_added_listed_shown_and_removed() {
+    let home = Home::new();
+    home.run("tenant create acme").done();
+    home.write(
+        "badge.json",
+        r#"{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"], "id": "urn:example:Badge",
+        "attributes": [{"name": "number"}]}"#,
+    );
+    home.write(
+        "badge.type.json",
+        r#"{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
+        "name": "Badge", "endpoint": "/Badges", "schema": "urn:example:Badge"}"#,
+    );
+    assert!(home.run("schema add --tenant acme badge.type.json").refused().contains("urn:example:Badge"));
+    let added = home.run("schema add --tenant acme badge.type.json badge.json").done();
+    assert_eq!(added, "acme has 2 schemas and resource types of its own\n");
+    let list = home.run("schema list --tenant acme").done();
+    assert!(
+        list.lines().any(|line| line.contains("urn:example:Badge") && line.ends_with("tenant")),
+        "{list}"
+    );
+    assert!(list.lines().any(|line| line.contains("Group") && line.ends_with("server")), "{list}");
+    assert!(!home.run("schema list").done().contains("Badge"), "the tenant default has none");
+    assert!(home.run("schema show --tenant acme Badge").done().contains("/Badges"));
+    assert!(
+        home.run("schema remove --tenant acme urn:example:Badge").refused().contains("urn:example:Badge")
+    );
+    assert!(home.run("schema remove --tenant acme Group").refused().contains("of its own"));
+    home.run("schema remove --tenant acme Badge urn:example:Badge").done();
+    assert!(home.run("schema show --tenant acme Badge").refused().contains("muster schema list"));
+}

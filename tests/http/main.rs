@@ -20,4 +20,5 @@ mod identifiers;
 mod identity;
 mod profiles;
 mod resources;
+mod schemas;
 mod wire;

@@ -20,6 +20,7 @@ mod plans;
 mod postgres_faults;
 mod postgres_plans;
 mod races;
+mod schemas;
 mod searches;
 mod statements;
 mod tenants;

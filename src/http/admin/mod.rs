@@ -2,16 +2,23 @@
 //!
 //! Invariant: nothing here names another tenant, so nothing here can reach one.
 
+mod schemas;
 mod tokens;
 
-use crate::http::api::Api;
+use crate::http::api::{Api, Operation};
 use crate::http::{auth, problem};
 
 /// The API.
 pub(super) const API: Api = Api {
     name: "Administration",
     mounts: &["/admin/v1"],
-    operations: &tokens::OPERATIONS,
+    operations: &OPERATIONS,
     token: auth::bearer,
     spelling: problem::spell,
+};
+
+const OPERATIONS: [Operation; 11] = {
+    let [a, b, c] = tokens::OPERATIONS;
+    let [d, e, f, g, h, i, j, k] = schemas::OPERATIONS;
+    [a, b, c, d, e, f, g, h, i, j, k]
 };
