@@ -28,7 +28,7 @@ pub use bootstrap::{BOOTSTRAP_NAME, Bootstrap};
 pub use known::FRESH;
 pub use schemas::{Obstacle, Obstacles, Reindexing, SchemaEdit, TenantSchemas};
 pub use tenants::{Overrides, Setting, Tenant};
-pub use tokens::{NewClient, Scope, State, TokenSummary, TokenText};
+pub use tokens::{Exchanged, NewClient, Scope, State, TokenSummary, TokenText};
 
 /// The tenants and tokens of a store. Cheap to clone.
 #[derive(Clone)]

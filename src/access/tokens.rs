@@ -11,12 +11,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::access::{Access, AccessError};
+use crate::access::{Access, AccessError, Refusal};
 use crate::context::{Permission, Scopes};
 use crate::id::{ClientId, ResourceId, TenantId};
 use crate::quirks::Profile;
 use crate::scim::key::parse_instant;
-use crate::store::{self, NewToken};
+use crate::store::{self, NewToken, TokenOwner};
 
 /// What every token that Muster makes begins with, so that scanners and people recognise one.
 const PREFIX: &str = "muster_";
@@ -227,7 +227,59 @@ pub(super) fn unknown_profile(name: &str) -> AccessError {
     ))
 }
 
+/// A token that was given for another.
+#[derive(Debug)]
+pub struct Exchanged {
+    /// Its text.
+    pub text: TokenText,
+    /// For how long it counts.
+    pub lifetime: TimeDelta,
+    /// The names of its scopes, between commas.
+    pub scopes: String,
+}
+
+/// How long a token counts that was given for another.
+const EXCHANGED_LIFETIME: TimeDelta = TimeDelta::hours(1);
+
 impl Access {
+    /// Gives a token for an hour for another one, whose client must have this name. It allows the same, and ends when the
+    /// other is revoked or ends.
+    ///
+    /// # Errors
+    /// [`AccessError::Refused`], [`AccessError::Store`].
+    pub async fn exchange_token(
+        &self,
+        client: &str,
+        secret: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Exchanged, AccessError> {
+        let tenant = tenant_of(secret);
+        let unknown = AccessError::Refused(Refusal::Unknown);
+        let Some(TokenOwner { token, .. }) = self.store.find_token(tenant, &hash(secret)).await? else {
+            return Err(unknown);
+        };
+        match State::of(&token, now) {
+            State::Live if token.name == client && token.parent.is_none() => {}
+            State::Live => return Err(unknown),
+            State::Expired => return Err(AccessError::Refused(Refusal::Expired)),
+            State::Revoked => return Err(AccessError::Refused(Refusal::Revoked)),
+        }
+        let left = token.expires.as_deref().and_then(parse_instant).map(|end| end - now);
+        let lifetime = left.map_or(EXCHANGED_LIFETIME, |left| left.min(EXCHANGED_LIFETIME));
+        let text = TokenText::generate(tenant)?;
+        let given = NewToken {
+            hash: &hash(text.reveal()),
+            name: &token.name,
+            profile: &token.profile,
+            scopes: &token.scopes,
+            subject: token.subject.as_ref(),
+            parent: Some(token.id),
+            expires: Some(now + lifetime),
+        };
+        self.store.insert_token(tenant, &given, now).await?;
+        Ok(Exchanged { text, lifetime, scopes: token.scopes })
+    }
+
     /// Makes a token and returns its text, which is nowhere else.
     ///
     /// # Errors
@@ -264,6 +316,7 @@ impl Access {
             profile: &client.profile,
             scopes: &spelled(&client.scopes),
             subject: client.subject.as_ref(),
+            parent: None,
             expires,
         };
         self.store.insert_token(client.tenant, &token, now).await?;

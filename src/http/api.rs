@@ -20,12 +20,14 @@ use serde_json::{Map, Value};
 use crate::context::{Context, Permission};
 use crate::http::error::Failure;
 use crate::http::exchange::Trail;
-use crate::http::{App, admin, auth, base, body, identity, json, query};
+use crate::http::{App, admin, auth, base, body, identity, json, query, transmit, zitadel};
+use crate::id::ResourceId;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::uri;
 
 /// The APIs beside SCIM.
-pub(super) const APIS: [&Api; 2] = [&admin::API, &identity::API];
+pub(super) const APIS: [&Api; 5] =
+    [&admin::API, &identity::API, &transmit::API, &zitadel::REST, &zitadel::CONNECT];
 
 /// One API: where it is, who may use it and how it talks.
 pub(super) struct Api {
@@ -75,6 +77,8 @@ pub(super) type Outcome = Pin<Box<dyn Future<Output = Result<HttpResponse, Failu
 pub(super) enum Run {
     /// For a caller with this permission.
     For(Permission, fn(Call) -> Outcome),
+    /// For a caller with this permission, and for one who acts as a user; [`Call::check_about`] says as whom.
+    ForSelfOr(Permission, fn(Call) -> Outcome),
     /// For everybody: what opens it is in the request itself.
     Open(fn(Call<Anybody>) -> Outcome),
 }
@@ -95,6 +99,34 @@ pub(super) struct Call<Who = Context> {
     captures: Vec<String>,
 }
 
+impl Call {
+    /// Refuses a caller who has not this permission.
+    pub(super) fn check(&self, permission: Permission) -> Result<(), Failure> {
+        Ok(auth::check(&self.context, permission)?)
+    }
+
+    /// Refuses a caller who has not this permission and is not the user that the request is about.
+    pub(super) fn check_about(&self, permission: Permission, user: &str) -> Result<(), Failure> {
+        let caller = &self.context.caller;
+        let is_self = caller.subject.as_ref().is_some_and(|subject| subject.as_str() == user);
+        match is_self && caller.scopes.allow(Permission::ActAsSubject) {
+            true => Ok(()),
+            false => self.check(permission),
+        }
+    }
+
+    /// The user whom the caller acts as.
+    ///
+    /// # Errors
+    /// 403 if the token is about nobody.
+    pub(super) fn subject(&self) -> Result<&str, Failure> {
+        let subject = self.context.caller.subject.as_ref().map(ResourceId::as_str);
+        subject.ok_or_else(|| {
+            ScimError::new(ErrorKind::Forbidden, "the token is about no user; this needs one that is").into()
+        })
+    }
+}
+
 impl<Who> Call<Who> {
     /// What stood in the path for the n-th pair of braces, decoded.
     pub(super) fn capture(&self, index: usize) -> &str {
@@ -107,6 +139,11 @@ impl<Who> Call<Who> {
     /// 400 if the request does not say.
     pub(super) fn base(&self) -> Result<String, Failure> {
         Ok(base::base(&self.request, &self.app.settings, "")?)
+    }
+
+    /// A header, if it is there once and is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.request.headers().get(name)?.to_str().ok()
     }
 
     /// A parameter of the query; an empty one counts as not given.
@@ -128,6 +165,28 @@ impl<Who> Call<Who> {
             body::check_media_type(&self.request)?;
         }
         formed(json::object(&bytes)?)
+    }
+
+    /// The same, where no body is as good as an empty object, whatever its media type is said to be.
+    ///
+    /// # Errors
+    /// As [`Call::json`].
+    pub(super) async fn json_if_any<T: DeserializeOwned>(&mut self) -> Result<T, Failure> {
+        let bytes = self.bytes().await?;
+        match bytes.trim_ascii().is_empty() {
+            true => formed(Map::new()),
+            false => formed(json::object(&bytes)?),
+        }
+    }
+
+    /// The fields of a form in the body.
+    ///
+    /// # Errors
+    /// 413, or 400 if it is none.
+    pub(super) async fn form(&mut self) -> Result<Vec<(String, String)>, Failure> {
+        let bytes = self.bytes().await?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| ScimError::value("the form is not UTF-8"))?;
+        Ok(query::pairs(text)?)
     }
 
     async fn bytes(&mut self) -> Result<Bytes, Failure> {
@@ -187,8 +246,9 @@ impl Api {
         let Some(operation) = fitting.iter().find(|operation| operation.method == method) else {
             return Err(Failure::method(method, first.path, &allowed(&fitting)));
         };
-        let (permission, run) = match operation.run {
-            Run::For(permission, run) => (permission, run),
+        let (permission, or_self, run) = match operation.run {
+            Run::For(permission, run) => (permission, false, run),
+            Run::ForSelfOr(permission, run) => (permission, true, run),
             Run::Open(run) => {
                 let captures = captures(operation.path, &segments)?;
                 let (app, request, payload) = (app.clone(), request.clone(), Some(payload));
@@ -199,7 +259,9 @@ impl Api {
         trail.tenant.clone_from(&caller.tenant_name);
         trail.client.clone_from(&caller.client_name);
         let context = Context { caller, now, request: trail.request_id.clone() };
-        auth::check(&context, permission)?;
+        if !or_self || !context.caller.scopes.allow(Permission::ActAsSubject) {
+            auth::check(&context, permission)?;
+        }
         let captures = captures(operation.path, &segments)?;
         let (app, request, payload) = (app.clone(), request.clone(), Some(payload));
         run(Call { app, context, request, payload, captures }).await

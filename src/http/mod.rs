@@ -20,6 +20,8 @@ mod query;
 mod reindex;
 mod scim;
 mod server;
+mod transmit;
+mod zitadel;
 
 use std::sync::Arc;
 use std::time::Duration;

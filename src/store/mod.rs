@@ -58,7 +58,7 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 9] = [
+const SQLITE_MIGRATIONS: [Migration; 10] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
@@ -68,10 +68,11 @@ const SQLITE_MIGRATIONS: [Migration; 9] = [
     Migration { number: 7, sql: include_str!("migrations/0007_modified.sql") },
     Migration { number: 8, sql: include_str!("migrations/0008_statistics.sqlite.sql") },
     Migration { number: 9, sql: include_str!("migrations/0009_schemas.sql") },
+    Migration { number: 11, sql: include_str!("migrations/0011_token_parent.sql") },
 ];
 
 /// The history of the tables in PostgreSQL, which gathers its own statistics.
-const POSTGRES_MIGRATIONS: [Migration; 7] = [
+const POSTGRES_MIGRATIONS: [Migration; 8] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
@@ -79,6 +80,7 @@ const POSTGRES_MIGRATIONS: [Migration; 7] = [
     Migration { number: 6, sql: include_str!("migrations/0006_identity.sql") },
     Migration { number: 7, sql: include_str!("migrations/0007_modified.sql") },
     Migration { number: 9, sql: include_str!("migrations/0009_schemas.sql") },
+    Migration { number: 11, sql: include_str!("migrations/0011_token_parent.sql") },
 ];
 
 /// How many row keys a process reserves at a time.

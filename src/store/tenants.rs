@@ -58,6 +58,8 @@ pub struct NewToken<'a> {
     pub scopes: &'a str,
     /// The user that it is about.
     pub subject: Option<&'a ResourceId>,
+    /// The token that it is given for.
+    pub parent: Option<ClientId>,
     /// When it ends.
     pub expires: Option<DateTime<Utc>>,
 }
@@ -75,6 +77,8 @@ pub struct Token {
     pub scopes: String,
     /// The user that it is about.
     pub subject: Option<ResourceId>,
+    /// The token that it was given for.
+    pub parent: Option<ClientId>,
     /// When it was made.
     pub created: String,
     /// When it ends.
@@ -97,7 +101,8 @@ pub struct TokenOwner {
 }
 
 const TENANT_COLUMNS: &str = "SELECT t.tenant, t.name, t.created, t.policies FROM tenant t";
-const TOKEN_COLUMNS: &str = "k.id, k.name, k.profile, k.scopes, k.subject, k.created, k.expires, k.revoked";
+const TOKEN_COLUMNS: &str =
+    "k.id, k.name, k.profile, k.scopes, k.subject, k.parent, k.created, k.expires, k.revoked";
 
 impl Store {
     /// Creates a tenant.
@@ -282,10 +287,10 @@ impl Store {
         token: &NewToken<'_>,
         now: DateTime<Utc>,
     ) -> Result<Token, StoreError> {
-        let sql = "INSERT INTO token (tenant, id, hash, name, profile, scopes, subject, created, expires) \
-                   SELECT $1, COALESCE(MAX(t.id), 0) + 1, $2, $3, $4, $5, $6, $7, $8 FROM token t \
+        let sql = "INSERT INTO token (tenant, id, hash, name, profile, scopes, subject, parent, created, expires) \
+                   SELECT $1, COALESCE(MAX(t.id), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9 FROM token t \
                    WHERE t.tenant = $1 \
-                   RETURNING id, name, profile, scopes, subject, created, expires, revoked";
+                   RETURNING id, name, profile, scopes, subject, parent, created, expires, revoked";
         let params = vec![
             tenant.0.into(),
             Value::Blob(token.hash.to_vec()),
@@ -293,6 +298,7 @@ impl Store {
             token.profile.into(),
             token.scopes.into(),
             token.subject.map(ResourceId::as_str).into(),
+            token.parent.map(|parent| parent.0).into(),
             instant(now),
             token.expires.map(instant).into(),
         ];
@@ -300,6 +306,10 @@ impl Store {
         // One at a time in a tenant, or two tokens would get one number.
         let lock = "UPDATE tenant SET name = name WHERE tenant = $1";
         batch.push(Step::new(lock, vec![tenant.0.into()]).or_conflict());
+        if let Some(parent) = token.parent {
+            let ended = "DELETE FROM token WHERE tenant = $1 AND parent = $2 AND expires <= $3";
+            batch.push(Step::new(ended, vec![tenant.0.into(), parent.0.into(), instant(now)]));
+        }
         batch.push(Step::new(sql, params).unique("hash"));
         let rows = self.driver().write(batch).await?;
         let missing = || StoreError::internal("a new token was not returned");
@@ -323,17 +333,19 @@ impl Store {
         Ok(Some(TokenOwner { token, tenant_name: row.text()?, policies: row.text()?, schemas: row.int()? }))
     }
 
-    /// The tenant's tokens, in the order in which they were made.
+    /// The tenant's tokens, in the order in which they were made, but for those that were given for others.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn list_tokens(&self, tenant: TenantId) -> Result<Vec<Token>, StoreError> {
-        let sql = format!("SELECT {TOKEN_COLUMNS} FROM token k WHERE k.tenant = $1 ORDER BY k.id");
+        let sql = format!(
+            "SELECT {TOKEN_COLUMNS} FROM token k WHERE k.tenant = $1 AND k.parent IS NULL ORDER BY k.id"
+        );
         let rows = self.driver().scan(Statement::new(sql, vec![tenant.0.into()])).await?;
         rows.into_iter().map(|mut row| read_token(&mut row)).collect()
     }
 
-    /// Revokes a token; answers whether there was one that was not revoked yet.
+    /// Revokes a token and those that were given for it; answers whether there was one that was not revoked yet.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
@@ -343,8 +355,8 @@ impl Store {
         token: ClientId,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let sql =
-            "UPDATE token SET revoked = $3 WHERE tenant = $1 AND id = $2 AND revoked IS NULL RETURNING id";
+        let sql = "UPDATE token SET revoked = $3 WHERE tenant = $1 AND (id = $2 OR parent = $2) AND revoked IS NULL \
+                   RETURNING id";
         let step = Step::new(sql, vec![tenant.0.into(), token.0.into(), instant(now)]);
         Ok(!self.driver().write(step.into()).await?.is_empty())
     }
@@ -375,6 +387,7 @@ fn read_token(row: &mut Row) -> Result<Token, StoreError> {
         profile: row.text()?,
         scopes: row.text()?,
         subject: row.maybe_text()?.map(ResourceId::from_text),
+        parent: row.maybe_int()?.map(ClientId),
         created: row.text()?,
         expires: row.maybe_text()?,
         revoked: row.maybe_text()?,

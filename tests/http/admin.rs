@@ -82,12 +82,19 @@ fn the_openapi_document_has_every_operation_which_all_want_a_token_of_their_scop
             let method = method.to_uppercase();
             let segments = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
             let target = segments.collect::<Vec<_>>().join("/");
-            let scope =
-                if operation["tags"][0] == "Administration" { "scope admin" } else { "scope identity" };
             let anonymous = app.request(&method, &target).send();
-            problem(&anonymous, 401);
             assert_eq!(anonymous.header("www-authenticate"), Some("Bearer realm=\"muster\""));
             let scim = app.request(&method, &target).token(&app.token).send();
+            let scope = match operation["tags"][0].as_str().unwrap() {
+                "Administration" => "scope admin",
+                "Identity" => "scope identity",
+                // A vendor's spelling is its own.
+                _ => {
+                    assert_eq!((anonymous.status, scim.status), (401, 403), "{method} {target}");
+                    continue;
+                }
+            };
+            problem(&anonymous, 401);
             assert!(problem(&scim, 403).contains(scope), "{method} {target}");
         }
     }

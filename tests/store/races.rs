@@ -100,7 +100,7 @@ store_test! {
             let store = directory.store.clone();
             tasks.spawn(async move {
                 let hash = [index];
-                let token = NewToken { hash: &hash, name: "n", profile: "p", scopes: "s", subject: None, expires: None };
+                let token = NewToken { hash: &hash, name: "n", profile: "p", scopes: "s", subject: None, parent: None, expires: None };
                 store.insert_token(TENANT, &token, time(0)).await.unwrap().id.0
             });
         }

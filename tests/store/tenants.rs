@@ -15,6 +15,7 @@ fn token(hash: &[u8]) -> NewToken<'_> {
         profile: "default",
         scopes: "read write",
         subject: None,
+        parent: None,
         expires: Some(time(30)),
     }
 }
@@ -123,5 +124,20 @@ store_test! {
         assert!(!directory.store.revoke_token(TENANT, ClientId(9), time(3)).await.unwrap());
         let found = directory.store.find_token(TENANT, b"h").await.unwrap().unwrap();
         assert_eq!(found.token.revoked.as_deref(), Some("2026-01-02T03:04:02"));
+    }
+
+    async fn a_token_that_was_given_for_another_ends_with_it_and_is_not_listed(db: Database) {
+        let directory = db.open().await;
+        let client = directory.store.insert_token(TENANT, &token(b"client"), time(1)).await.unwrap();
+        let given = |hash, end| NewToken { parent: Some(client.id), expires: Some(time(end)), ..token(hash) };
+        directory.store.insert_token(TENANT, &given(b"first", 5), time(1)).await.unwrap();
+        // The next one sweeps out what has ended.
+        let second = directory.store.insert_token(TENANT, &given(b"second", 20), time(6)).await.unwrap();
+        assert_eq!(second.parent, Some(client.id));
+        assert_eq!(directory.store.find_token(TENANT, b"first").await.unwrap(), None);
+        assert_eq!(directory.store.list_tokens(TENANT).await.unwrap(), std::slice::from_ref(&client));
+        assert!(directory.store.revoke_token(TENANT, client.id, time(7)).await.unwrap());
+        let found = directory.store.find_token(TENANT, b"second").await.unwrap().unwrap();
+        assert_eq!(found.token.revoked.as_deref(), Some("2026-01-02T03:04:07"));
     }
 }

@@ -1,0 +1,138 @@
+//! ZITADEL's APIs around a user's e-mail address and phone number: REST under `/management/v1` and `/v2`, and the
+//! Connect protocol's JSON.
+//!
+//! Invariant: REST and Connect are two spellings of the same operations. A user has one address and one number here: the
+//! primary ones. A number without a country code is Swiss, unless the tenant says where it is from.
+
+mod connect;
+mod contacts;
+mod human;
+mod management;
+mod message;
+mod refusal;
+mod rest;
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::contact;
+use crate::context::Context;
+use crate::http::api::{Api, Call, answer, formed};
+use crate::http::error::Failure;
+use crate::http::{auth, zitadel::message::normal};
+use crate::quirks::Profile;
+use refusal::{Code, Refusal, Spelling};
+
+/// The REST API.
+pub(super) const REST: Api = Api {
+    name: "ZITADEL",
+    mounts: &["/management/v1", "/v2/users"],
+    operations: &rest::OPERATIONS,
+    token: auth::bearer,
+    spelling: |failure, request_id| Spelling::Gateway.spell(failure, request_id),
+};
+
+/// The same in the Connect protocol.
+pub(super) const CONNECT: Api = Api {
+    name: "ZITADEL Connect",
+    mounts: &["/zitadel.user.v2.UserService"],
+    operations: &connect::OPERATIONS,
+    token: auth::bearer,
+    spelling: |failure, request_id| Spelling::Connect.spell(failure, request_id),
+};
+
+/// The header that selects an organisation.
+const ORGANISATION: &str = "x-zitadel-orgid";
+/// Where numbers without a country code are from if the tenant does not say.
+const HOME: &str = "CH";
+
+/// A message that says about which user it is.
+trait About {
+    /// Takes the id that stands in the path.
+    fn about(&mut self, user: &str);
+}
+
+/// Answers a request to the REST API.
+async fn rest<Q, A>(
+    mut call: Call,
+    run: impl AsyncFn(&Call, Q) -> Result<A, Refusal>,
+) -> Result<HttpResponse, Failure>
+where
+    Q: About + DeserializeOwned,
+    A: Serialize,
+{
+    let answered = async {
+        let mut request: Q = message(&mut call).await?;
+        request.about(call.capture(0));
+        at_home(&mut call.context);
+        run(&call, request).await
+    };
+    spelled(Spelling::Gateway, answered.await)
+}
+
+/// Answers a request to the first version of the REST API, which looks at the organisation.
+async fn first<Q, A>(
+    mut call: Call,
+    run: impl AsyncFn(&Call, Q) -> Result<A, Refusal>,
+) -> Result<HttpResponse, Failure>
+where
+    Q: DeserializeOwned,
+    A: Serialize,
+{
+    let answered = async {
+        check_organisation(&call.context, call.header(ORGANISATION))?;
+        let request: Q = message(&mut call).await?;
+        at_home(&mut call.context);
+        run(&call, request).await
+    };
+    spelled(Spelling::Gateway, answered.await)
+}
+
+/// Answers a request in the Connect protocol.
+async fn connect<Q, A>(
+    mut call: Call,
+    run: impl AsyncFn(&Call, Q) -> Result<A, Refusal>,
+) -> Result<HttpResponse, Failure>
+where
+    Q: DeserializeOwned,
+    A: Serialize,
+{
+    let answered = async {
+        let request: Q = message(&mut call).await?;
+        at_home(&mut call.context);
+        run(&call, request).await
+    };
+    spelled(Spelling::Connect, answered.await)
+}
+
+fn spelled<A: Serialize>(spelling: Spelling, answered: Result<A, Refusal>) -> Result<HttpResponse, Failure> {
+    match answered {
+        Ok(body) => answer(200, &body),
+        Err(refusal) => spelling.refuse(refusal),
+    }
+}
+
+async fn message<Q: DeserializeOwned>(call: &mut Call) -> Result<Q, Refusal> {
+    let given: Map<String, Value> = call.json_if_any().await?;
+    Ok(formed(normal(given)?)?)
+}
+
+/// The organisation is the tenant, by its number or by its name.
+fn check_organisation(cx: &Context, given: Option<&str>) -> Result<(), Refusal> {
+    let is_own = |given: &str| given == cx.caller.tenant.to_string() || given == cx.caller.tenant_name;
+    if given.is_none_or(|given| given.is_empty() || is_own(given)) {
+        return Ok(());
+    }
+    Err(Refusal::Known(Code::PermissionDenied, "Organisation doesn't exist", "AUTH-Bs7Ds"))
+}
+
+fn at_home(cx: &mut Context) {
+    if cx.caller.profile.contacts.region.is_none() {
+        let contacts = contact::Policy { region: HOME.parse().ok(), ..cx.caller.profile.contacts };
+        cx.caller.profile = Arc::new(Profile { contacts, ..Profile::clone(&cx.caller.profile) });
+    }
+}

@@ -1,0 +1,264 @@
+//! Scripts: the requests of one client in order, and the answers that it gets.
+//!
+//! A file has cases, each with a sentence for a title:
+//!
+//! ```text
+//! == a number that is set again is not changed
+//! > PUT /management/v1/users/${jane}/phone [x-zitadel-orgid: default] {"phone": "+41 79 123 45 67"}
+//! < 400 {"code": 9, "message": "*"}
+//! ```
+//!
+//! Lines that begin with blanks go on with the line before. `${name}` is what was captured before under that name, or
+//! `${tenant}`, `${number}` and `${token}` of the case. In an answer `"*"` is any value that is not null, `"<name>"`
+//! captures a text, and a member `"..."` says that there may be others. Where an answer has no body, none may come. A
+//! line `$ name to ADDRESS` captures the code that was sent there, or the target of the link: one message after the
+//! other.
+//!
+//! The token is sent as a bearer token; `[as: NAME]` takes one with the scope of that name instead, or `none`, and
+//! `[as: me ID]` one that is about this user. `[policy: NAME=VALUE]` sets a policy of the tenant before the request. Any
+//! other `[NAME: VALUE]` is a header.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use muster::access::{NewClient, Scope};
+use muster::id::{ResourceId, TenantId};
+use serde_json::Value;
+
+use crate::kit::{Answer, App, now, wait};
+
+/// How long a message may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Looks at a request and its answer.
+pub(crate) type Look<'a> = dyn FnMut(&str, &str, &Answer) -> Result<(), String> + 'a;
+
+/// Runs every script in a folder; `look` sees every answer.
+pub(crate) fn run(folder: &str, look: &mut Look<'_>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vendors").join(folder);
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
+    files.sort();
+    assert!(!files.is_empty(), "{}", folder.display());
+    let app = App::start();
+    let (mut seen, mut failures) = (BTreeMap::new(), Vec::new());
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap();
+        let cases = cases(&text);
+        assert!(!cases.is_empty(), "{}", file.display());
+        for case in cases {
+            if let Err(failure) = Run::begin(&app, &mut seen).play(&case, look) {
+                failures.push(format!("{}: {}\n{failure}", file.display(), case.title));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+struct Case {
+    title: String,
+    steps: Vec<Step>,
+}
+
+struct Step {
+    line: usize,
+    request: String,
+    answer: String,
+    /// What to call the code that was sent, and where it was sent.
+    code: Option<(String, String)>,
+}
+
+fn cases(text: &str) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    let mut is_answer = false;
+    for (index, line) in text.lines().enumerate() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(title) = line.strip_prefix("== ") {
+            cases.push(Case { title: title.to_owned(), steps: Vec::new() });
+            continue;
+        }
+        let steps = &mut cases.last_mut().unwrap_or_else(|| panic!("line {}: no case", index + 1)).steps;
+        if let Some(request) = line.strip_prefix("> ") {
+            steps.push(Step {
+                line: index + 1,
+                request: request.to_owned(),
+                answer: String::new(),
+                code: None,
+            });
+            is_answer = false;
+        } else if let Some(answer) = line.strip_prefix("< ") {
+            answer.clone_into(&mut steps.last_mut().unwrap().answer);
+            is_answer = true;
+        } else if let Some(wanted) = line.strip_prefix("$ ") {
+            let (name, address) = wanted.split_once(" to ").unwrap();
+            steps.last_mut().unwrap().code = Some((name.to_owned(), address.to_owned()));
+        } else {
+            assert!(line.starts_with(' '), "line {}: {line}", index + 1);
+            let step = steps.last_mut().unwrap();
+            let part = if is_answer { &mut step.answer } else { &mut step.request };
+            part.push(' ');
+            part.push_str(line.trim());
+        }
+    }
+    cases
+}
+
+struct Run<'a> {
+    app: &'a App,
+    /// How many messages to an address were looked at, in all cases.
+    seen: &'a mut BTreeMap<String, usize>,
+    tenant: TenantId,
+    known: BTreeMap<String, String>,
+}
+
+impl<'a> Run<'a> {
+    fn begin(app: &'a App, seen: &'a mut BTreeMap<String, usize>) -> Self {
+        let name = format!("case-{}", uuid::Uuid::now_v7().simple());
+        let tenant = app.new_tenant(&name);
+        let token = app.new_token(tenant, Scope::Full, "default");
+        let known = [("tenant", name), ("number", tenant.to_string()), ("token", token)];
+        Self { app, seen, tenant, known: known.map(|(name, value)| (name.to_owned(), value)).into() }
+    }
+
+    fn play(mut self, case: &Case, look: &mut Look<'_>) -> Result<(), String> {
+        for Step { line, request, answer, code } in &case.steps {
+            let sent = self.filled(request);
+            let answered = self.send(&sent);
+            let (status, body) = answer.split_once(' ').unwrap_or((answer.trim(), ""));
+            let problem = if answered.status.to_string() != status {
+                Some(format!("the status is not {status}"))
+            } else if body.is_empty() {
+                (!answered.body.is_empty()).then(|| "there is a body".to_owned())
+            } else {
+                let body = self.filled(body);
+                let expected =
+                    serde_json::from_str(&body).unwrap_or_else(|error| panic!("line {line}: {error}"));
+                match serde_json::from_str(&answered.body) {
+                    Ok(given) => self.compare("", &expected, &given).err(),
+                    Err(error) => Some(error.to_string()),
+                }
+            };
+            let mut words = sent.split(' ');
+            let (method, target) = (words.next().unwrap(), words.next().unwrap());
+            let problem = problem.or_else(|| look(method, target, &answered).err());
+            if let Some(problem) = problem {
+                return Err(format!(
+                    "line {line}: {problem}\n{request}\n{} {}",
+                    answered.status, answered.body
+                ));
+            }
+            if let Some((name, address)) = code {
+                let sent = self.delivered(address);
+                self.known.insert(name.clone(), sent);
+            }
+        }
+        Ok(())
+    }
+
+    /// The code that was delivered to an address after those that were seen, or the target of the link. It comes soon.
+    #[expect(clippy::disallowed_methods, reason = "a test has nothing else to do while it waits")]
+    fn delivered(&mut self, address: &str) -> String {
+        let seen = self.seen.entry(address.to_owned()).or_default();
+        let begun = std::time::Instant::now();
+        loop {
+            let messages = self.app.messages();
+            let mut messages = messages.iter().filter(|message| message["to"] == address);
+            if let Some(message) = messages.nth(*seen) {
+                *seen += 1;
+                let link = |link: &str| link[link.find("/identity").unwrap()..].to_owned();
+                let code = message["code"].as_str().map(str::to_owned);
+                return code.unwrap_or_else(|| link(message["link"].as_str().unwrap()));
+            }
+            assert!(begun.elapsed() < PATIENCE, "nothing came to {address}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn filled(&self, text: &str) -> String {
+        let fill =
+            |text: String, (name, value): (&String, &String)| text.replace(&format!("${{{name}}}"), value);
+        let filled = self.known.iter().fold(text.to_owned(), fill);
+        assert!(!filled.contains("${"), "{filled}");
+        filled
+    }
+
+    fn send(&self, text: &str) -> Answer {
+        let (method, rest) = text.split_once(' ').unwrap();
+        let (target, mut rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let mut request = self.app.request(method, target).token(&self.known["token"]);
+        let mut media_type = "application/json";
+        while let Some((header, behind)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            let (name, value) = header.split_once(": ").unwrap();
+            request = match (name, value.split_once(' ')) {
+                ("as", _) if value == "none" => request.anonymous(),
+                ("as", Some(("me", subject))) => request.token(&self.token(Scope::Me, Some(subject))),
+                ("as", _) => request.token(&self.token(value.parse().unwrap(), None)),
+                ("policy", _) => {
+                    self.app.set_policies(self.tenant, &[value]);
+                    request
+                }
+                ("Content-Type", _) => {
+                    media_type = value;
+                    request
+                }
+                _ => request.header(name, value),
+            };
+            rest = behind.trim_start();
+        }
+        if rest.is_empty() {
+            return request.send();
+        }
+        request.header("Content-Type", media_type).body(rest).send()
+    }
+
+    fn token(&self, scope: Scope, subject: Option<&str>) -> String {
+        let client = NewClient {
+            tenant: self.tenant,
+            name: "test".into(),
+            profile: "default".into(),
+            scopes: vec![scope],
+            subject: subject.map(ResourceId::from_text),
+            lifetime: Some(TimeDelta::hours(1)),
+        };
+        wait(self.app.access.create_token(&client, now())).unwrap().reveal().to_owned()
+    }
+
+    /// Says where two values differ.
+    fn compare(&mut self, place: &str, expected: &Value, given: &Value) -> Result<(), String> {
+        match (expected, given) {
+            (Value::String(any), given) if any == "*" && !given.is_null() => Ok(()),
+            (Value::String(text), Value::String(given)) => {
+                match text.strip_prefix('<').and_then(|text| text.strip_suffix('>')) {
+                    Some(name) => drop(self.known.insert(name.to_owned(), given.clone())),
+                    None if text != given => return Err(format!("{place}: {given:?} instead of {text:?}")),
+                    None => {}
+                }
+                Ok(())
+            }
+            (Value::Object(expected), Value::Object(given)) => {
+                for (name, expected) in expected.iter().filter(|(name, _)| *name != "...") {
+                    let given = given.get(name).ok_or_else(|| format!("{place}: there is no {name}"))?;
+                    self.compare(&format!("{place}.{name}"), expected, given)?;
+                }
+                let more = given.keys().find(|name| !expected.contains_key(*name));
+                match more {
+                    Some(name) if !expected.contains_key("...") => Err(format!("{place}: there is {name}")),
+                    _ => Ok(()),
+                }
+            }
+            (Value::Array(expected), Value::Array(given)) if expected.len() == given.len() => {
+                let mut pairs = expected.iter().zip(given).enumerate();
+                pairs.try_for_each(|(index, (expected, given))| {
+                    self.compare(&format!("{place}[{index}]"), expected, given)
+                })
+            }
+            _ if expected == given => Ok(()),
+            _ => Err(format!("{place}: {given} instead of {expected}")),
+        }
+    }
+}
