@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::context::Context;
+use crate::directory::password::{ATTRIBUTE, Verdict};
 use crate::directory::{ATTEMPTS, Directory, Failure, bind_filters, contended, mutation, resource_of, rules};
 use crate::directory::{settled, too_complex};
 use crate::id::ResourceId;
@@ -55,12 +56,25 @@ impl Directory {
         Stored::of(self.current(cx, kind, id, &Condition::default()).await?)
     }
 
-    /// Whether it is the password of a resource.
+    /// Whether it is the password of a resource. A hash that another system made, or that has become weak, gives way to
+    /// one of Argon2id when its password is right; that is no change of the resource.
     ///
     /// # Errors
-    /// [`Failure::Hashing`].
-    pub async fn has_password(&self, stored: &Stored, clear: &str) -> Result<bool, Failure> {
-        self.hasher.verify(&stored.resource, clear).await
+    /// [`Failure::Hashing`], [`Failure::Store`].
+    pub async fn has_password(&self, cx: &Context, stored: &Stored, clear: &str) -> Result<bool, Failure> {
+        match self.hasher.verify(&stored.resource, clear).await? {
+            Verdict::No => Ok(false),
+            Verdict::Yes => Ok(true),
+            Verdict::YesBut(hash) => {
+                let secret = stored.record.secret.as_deref().unwrap_or("{}");
+                let mut secret: Map<String, Value> =
+                    serde_json::from_str(secret).map_err(Failure::stored_document)?;
+                secret.insert(ATTRIBUTE.to_owned(), Value::String(hash));
+                let secret = Value::Object(secret).to_string();
+                self.store.set_secret(cx.caller.tenant, &stored.record, &secret).await?;
+                Ok(true)
+            }
+        }
     }
 
     /// A page of the resources that match a query, and how many there are; offset and limit stand for its own.

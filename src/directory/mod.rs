@@ -10,6 +10,7 @@ mod edit;
 mod entry;
 mod export;
 mod failure;
+mod hash;
 mod import;
 mod members;
 mod newcomer;
@@ -336,11 +337,20 @@ fn rules(cx: &Context) -> Rules {
     }
 }
 
-/// Refuses passwords where the policy says so.
+/// Refuses passwords and their hashes where the policy says so.
 fn check_password(cx: &Context, kind: &ResourceType, mentioned: &[String]) -> Result<(), ScimError> {
-    let is_given = mentioned.iter().any(|name| name == password::ATTRIBUTE);
-    if cx.caller.profile.policy.refuse_passwords && is_given && urn::same(&kind.schema.id, urn::USER) {
-        return Err(ScimError::syntax("password: passwords are not taken here; sign in elsewhere"));
+    let policy = &cx.caller.profile.policy;
+    if !urn::same(&kind.schema.id, urn::USER) {
+        return Ok(());
+    }
+    let brings_hash = mentioned.iter().any(|name| name.starts_with(urn::CREDENTIALS));
+    if policy.refuse_passwords && (brings_hash || mentioned.iter().any(|name| name == password::ATTRIBUTE)) {
+        return Err(ScimError::syntax("password: passwords are not taken here"));
+    }
+    if brings_hash && !policy.accept_password_hashes {
+        return Err(ScimError::value(
+            "passwordHash: hashes of passwords are taken where the tenant sets accept-password-hashes",
+        ));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::context::Context;
-use crate::directory::{Directory, Failure, also_unique, rules, settled, stored_precision};
+use crate::directory::{Directory, Failure, also_unique, hash, password, rules, settled, stored_precision};
 use crate::id::ResourceId;
 use crate::quirks;
 use crate::scim::admit::index;
@@ -82,12 +82,13 @@ impl Directory {
             Some(known) => resource.with_value(kind, urn::IDENTIFIERS, known),
             None => resource,
         };
+        let (resource, adopted) = password::adopt(kind, resource, None)?;
         let resource = settled(cx, kind, id.as_str(), resource)?;
         let arrival = self
             .store
             .arrival(kind, &id, (&resource, members), stamp, also_unique(cx, kind))
             .map_err(|error| ScimError::value(error.to_string()))?;
-        let is_clear = !brings_hash;
+        let is_clear = !brings_hash && !adopted;
         Ok(Newcomer { kind: Arc::clone(kind), resource, id, brings_id, is_clear, arrival, stamp })
     }
 
@@ -188,9 +189,9 @@ fn known_value(attribute: &Attribute, value: &Value) -> Option<Value> {
 }
 
 fn check_hash(password: Option<&Value>) -> Result<(), ScimError> {
-    let is_hash = |value: &Value| value.as_str().is_some_and(|text| text.starts_with("$argon2"));
-    if password.is_none_or(is_hash) {
-        return Ok(());
+    match password {
+        None => Ok(()),
+        Some(Value::String(text)) => hash::check(text).map_err(|error| error.at("secrets.password")),
+        Some(_) => Err(ScimError::value("secrets.password must be the hash of a password")),
     }
-    Err(ScimError::value("secrets.password must be a hash from an export; a password goes into the resource"))
 }

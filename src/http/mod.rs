@@ -213,7 +213,7 @@ fn place<'a>(mount: &str, rest: &[&'a str]) -> (Place, &'a str, &'a str) {
         ["Schemas", urn] => (Place::OneSchema, "", urn),
         [".search"] => (Place::RootSearch, "", ""),
         ["Bulk"] => (Place::Bulk, "", ""),
-        ["Me", ..] => (Place::Me, "", ""),
+        ["Me"] => (Place::Me, "", ""),
         [kind] => (Place::Resources, kind, ""),
         [kind, ".search"] => (Place::Search, kind, ""),
         [kind, id] => (Place::Resource, kind, id),
@@ -278,7 +278,8 @@ async fn answer(
     };
     let context = Context { caller, now, request: trail.request_id.clone() };
     let base = base::base(request, &app.settings, target.mount)?;
-    let mut call = Call { app, request, context: &context, base: &base, trail };
+    let is_about_subject = place == Place::Me;
+    let mut call = Call { app, request, context: &context, base: &base, trail, is_about_subject };
     call.check_may_read()?;
     call.check_accept()?;
     let Some(kind) = &kind else { return call.without_type(place, payload).await };

@@ -157,7 +157,7 @@ impl Identity {
             if !user.has_password() {
                 return Err(Error::NoPassword);
             }
-            if !self.directory.has_password(stored, old).await? {
+            if !self.directory.has_password(cx, stored, old).await? {
                 return Err(Error::WrongPassword);
             }
             let mut draft = Draft::new(cx, Self::kind(cx)?, self.channels, user, Vec::new());

@@ -124,6 +124,8 @@ policies! {
     refuse_unknown_attributes "refuse-unknown-attributes" OFF OFF ON ON;
     /// `password` is refused as if no schema had it.
     refuse_passwords "refuse-passwords" OFF OFF OFF ON;
+    /// Users may be given the hash of a password in the extension `credentials`.
+    accept_password_hashes "accept-password-hashes" OFF OFF OFF OFF;
     /// `country`, `locale`, `timezone` and the like are checked for their form (D26, reading A37).
     check_formats "check-formats" OFF ON ON ON;
     /// An `Accept` header that admits no JSON is answered 406 instead of with JSON (D18, reading A40).

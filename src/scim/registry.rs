@@ -223,6 +223,7 @@ impl ResourceType {
         let extensions: Vec<Value> = self
             .extensions
             .iter()
+            .filter(|e| e.schema.extends.is_none())
             .map(|e| json!({"schema": &*e.schema.id, "required": e.required}))
             .collect();
         let mut out = Map::new();
@@ -262,11 +263,12 @@ pub struct Registry {
 }
 
 /// The documents that are built in, by the name of their file under `schemas/`.
-const BUILT_IN: [(&str, &str); 9] = [
+const BUILT_IN: [(&str, &str); 10] = [
     ("user.json", include_str!("../../schemas/user.json")),
     ("group.json", include_str!("../../schemas/group.json")),
     ("enterprise-user.json", include_str!("../../schemas/enterprise-user.json")),
     ("identifiers.json", include_str!("../../schemas/identifiers.json")),
+    ("credentials.json", include_str!("../../schemas/credentials.json")),
     ("service-provider-config.json", include_str!("../../schemas/service-provider-config.json")),
     ("resource-type.json", include_str!("../../schemas/resource-type.json")),
     ("schema.json", include_str!("../../schemas/schema.json")),
@@ -325,7 +327,8 @@ impl Registry {
         let mut registry = Self { schemas: Vec::new(), types: Vec::new(), documents: Vec::new() };
         for (name, document) in schemas {
             let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
-            let extends = extensions.iter().any(|extension| urn::same(extension, id));
+            let extends = document.get("extends").is_some()
+                || extensions.iter().any(|extension| urn::same(extension, id));
             let placement = if extends { Placement::Extension } else { Placement::Base };
             let schema = Schema::parse(document, placement).map_err(|error| error.at(name))?;
             registry.schemas.push(Arc::new(schema));
@@ -387,6 +390,13 @@ impl Registry {
             extensions.push(Extension { schema: known(id)?, required });
         }
         let schema = known(required("schema")?)?;
+        let silent = self.schemas.iter().filter(|other| {
+            other.extends.as_ref().is_some_and(|base| urn::same(base, &schema.id))
+                && !extensions.iter().any(|extension| urn::same(&extension.schema.id, &other.id))
+        });
+        let silent: Vec<_> =
+            silent.map(|schema| Extension { schema: Arc::clone(schema), required: false }).collect();
+        extensions.extend(silent);
         if let Some(taken) =
             schema.attributes.iter().find(|a| common.attributes.iter().any(|c| urn::same(&a.name, &c.name)))
         {

@@ -276,6 +276,8 @@ pub struct Schema {
     pub description: String,
     /// The top-level attributes.
     pub attributes: Vec<Arc<Attribute>>,
+    /// The base schema whose resources have it without discovery showing it.
+    pub extends: Option<Arc<str>>,
 }
 
 /// Whether a schema's attributes stand at the top of a resource or in a container of its URN.
@@ -311,6 +313,7 @@ impl Schema {
             description: text(document, "description").unwrap_or_default().to_owned(),
             id,
             attributes,
+            extends: text(document, "extends").map(Arc::from),
         })
     }
 

@@ -8,6 +8,8 @@ pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 /// The enterprise extension of User.
 pub const ENTERPRISE_USER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+/// Muster's extension of User: the hash of a password from another system.
+pub const CREDENTIALS: &str = "urn:muster:params:scim:schemas:extension:credentials:2.0:User";
 /// Muster's extension of User: what the server knows of addresses and numbers.
 pub const IDENTIFIERS: &str = "urn:muster:params:scim:schemas:extension:identifiers:2.0:User";
 /// The schema of the service provider configuration.

@@ -188,6 +188,22 @@ impl Store {
         Ok(record)
     }
 
+    /// Puts other secrets in the place of a record's, if it is still the version that is stored. What the resource says
+    /// is the same, so its version stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn set_secret(
+        &self,
+        tenant: TenantId,
+        record: &Record,
+        secret: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE resource SET secret = $4 WHERE tenant = $1 AND pk = $2 AND version = $3";
+        let params = vec![tenant.0.into(), record.pk.into(), record.version.into(), secret.into()];
+        self.driver().write(Step::new(sql, params).into()).await.map(drop)
+    }
+
     /// Removes a resource, all that belongs to it, and its memberships both ways. The groups that it was in get a
     /// new version and a row in the change log.
     ///

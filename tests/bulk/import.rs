@@ -98,7 +98,7 @@ fn refused_rows_are_named_and_the_rest_is_imported() {
         (7, "another User has this userName"),
         (8, "id must be"),
         (9, "no type \"Robot\"; the types are User, Group"),
-        (10, "secrets.password must be a hash"),
+        (10, "secrets.password: it is no hash"),
         (11, "there is no group \"nobody\""),
         (12, "\"more\" means nothing"),
     ] {

@@ -174,15 +174,6 @@ fn what_is_not_there_is_said_to_those_who_may_know() {
 }
 
 #[test]
-fn an_optional_feature_that_is_not_offered_is_501() {
-    let app = App::start();
-    for (method, path) in [("GET", "/Me"), ("PATCH", "/Me"), ("DELETE", "/Me"), ("POST", "/Me")] {
-        let detail = app.scim(method, path).send().error(501, None);
-        assert!(detail.contains(path), "{detail}");
-    }
-}
-
-#[test]
 fn a_wrong_method_is_told_the_right_ones() {
     let app = App::start();
     let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"];

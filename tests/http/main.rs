@@ -18,6 +18,8 @@ mod bulk;
 mod discovery;
 mod identifiers;
 mod identity;
+mod me;
+mod passwords;
 mod profiles;
 mod resources;
 mod schemas;

@@ -184,6 +184,31 @@ store_test! {
         assert!(matches!(none, Err(Error::NoPassword)));
     }
 
+    async fn a_hash_of_another_system_gives_way_to_ours_when_its_password_is_right(db: Database) {
+        let world = world(&db).await;
+        let id = user(&world, &[], false).await;
+        let whole = muster::directory::Directory::new(world.directory.store.clone());
+        let kind = world.directory.kind("User");
+        let record = world.directory.get("User", &id).await.unwrap();
+        let hash = "$6$rounds=1234$wdb2YZn/bCDI2ai9$NIo7YRfEzJeN6QsUrEc.rRRuubUVzNEsrnLNn69c4A1vgrcUmef3IiwTyqZpcl.Z5vsuoIEYu6iwVOhkFWusA1";
+        world.directory.store.set_secret(crate::TENANT, &record, &format!("{{\"password\":\"{hash}\"}}")).await.unwrap();
+        let secret = async || world.directory.get("User", &id).await.unwrap().secret.unwrap();
+        let stored = whole.stored(at(1), kind, &id).await.unwrap();
+        assert!(!whole.has_password(at(1), &stored, "wrong horse").await.unwrap());
+        assert!(secret().await.contains(hash));
+        assert!(whole.has_password(at(1), &stored, "correct horse").await.unwrap());
+        let upgraded = secret().await;
+        assert!(upgraded.contains("$argon2id$") && !upgraded.contains(hash), "{upgraded}");
+        let again = whole.stored(at(2), kind, &id).await.unwrap();
+        assert_eq!((again.record.version, &again.record.modified), (record.version, &record.modified));
+        assert!(whole.has_password(at(2), &again, "correct horse").await.unwrap());
+        assert!(!whole.has_password(at(2), &again, "").await.unwrap());
+        assert_eq!(secret().await, upgraded, "ours stays");
+        let nobody = user(&world, &[], false).await;
+        let stored = whole.stored(at(3), kind, &nobody).await.unwrap();
+        assert!(!whole.has_password(at(3), &stored, "correct horse").await.unwrap());
+    }
+
     async fn recovery_is_beside_the_contacts(db: Database) {
         let world = world(&db).await;
         let id = user(&world, &["a@x.example"], false).await;

@@ -16,7 +16,7 @@ use muster::access::{Access, NewClient, Overrides, Scope};
 use muster::courier::{self, Courier, Setup, Way};
 use muster::directory::Directory;
 use muster::http::{self, Settings};
-use muster::id::{ClientId, TenantId};
+use muster::id::{ClientId, ResourceId, TenantId};
 use muster::identity::Identity;
 use muster::scim::registry::Registry;
 use muster::store::Store;
@@ -141,6 +141,19 @@ impl App {
     /// Makes a token that counts for an hour.
     pub(crate) fn new_token(&self, tenant: TenantId, scope: Scope, profile: &str) -> String {
         self.token_made_at(now(), tenant, scope, profile)
+    }
+
+    /// Makes a token that counts for an hour and is about a user.
+    pub(crate) fn token_about(&self, tenant: TenantId, scope: Scope, subject: Option<&str>) -> String {
+        let client = NewClient {
+            tenant,
+            name: "test".into(),
+            profile: "default".into(),
+            scopes: vec![scope],
+            subject: subject.map(|id| ResourceId::from_text(id.to_owned())),
+            lifetime: Some(TimeDelta::hours(1)),
+        };
+        wait(self.access.create_token(&client, now())).unwrap().reveal().to_owned()
     }
 
     /// Makes a token that counts for an hour from `made` on.

@@ -174,7 +174,7 @@ pub(crate) fn document(random: &mut Random, kind: &ResourceType, index: usize) -
     }
     for extension in kind.extensions.iter().filter(|extension| &*extension.schema.id != urn::IDENTIFIERS) {
         let mut container = Map::new();
-        for attribute in &extension.schema.attributes {
+        for attribute in extension.schema.attributes.iter().filter(|a| a.returned != Returned::Never) {
             if random.percent(40) {
                 container.insert(attribute.name.clone(), value(random, attribute, index));
             }

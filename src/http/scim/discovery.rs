@@ -37,12 +37,18 @@ pub(in crate::http) fn answer(
     let document = match place {
         Place::Configuration => configuration(app.settings.max_body, &base, profile),
         Place::Types => list(registry.types().iter().map(|kind| resource_type(kind, &base))),
-        Place::Schemas => list(registry.schemas().iter().map(|schema| one_schema(schema, &base, profile))),
+        Place::Schemas => list(
+            registry
+                .schemas()
+                .iter()
+                .filter(|s| s.extends.is_none())
+                .map(|schema| one_schema(schema, &base, profile)),
+        ),
         Place::OneType => match registry.type_named(name) {
             Some(kind) => resource_type(kind, &base),
             None => return Err(unknown("resource type", name)),
         },
-        _ => match registry.schema(name) {
+        _ => match registry.schema(name).filter(|schema| schema.extends.is_none()) {
             Some(schema) => one_schema(schema, &base, profile),
             None => return Err(unknown("schema", name)),
         },

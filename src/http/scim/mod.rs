@@ -11,6 +11,7 @@ pub(super) mod resources;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
@@ -23,6 +24,7 @@ use crate::http::{App, Place, auth, body};
 use crate::quirks::{self, Profile};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::ResourceType;
+use crate::scim::urn;
 use crate::scim::version::Condition;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -35,6 +37,8 @@ pub(super) struct Call<'a> {
     /// The base of the URLs in the answer.
     pub(super) base: &'a str,
     pub(super) trail: &'a mut Trail,
+    /// Whether it is about the user that the token is about, and nobody else.
+    pub(super) is_about_subject: bool,
 }
 
 impl Call<'_> {
@@ -44,16 +48,32 @@ impl Call<'_> {
         place: Place,
         payload: Payload,
     ) -> Result<HttpResponse, Failure> {
-        let missing = |feature: &str| {
-            Err(ScimError::new(ErrorKind::NotImplemented, format!("{feature} is not supported")).into())
-        };
         let registry = Arc::clone(&self.context.caller.registry);
         let kinds = registry.types();
         match place {
             Place::Root => resources::list(self, kinds).await,
             Place::RootSearch => resources::search(self, kinds, payload).await,
             Place::Bulk => bulk::answer(self, payload).await,
-            _ => missing("/Me"),
+            _ => self.me(payload).await,
+        }
+    }
+
+    /// Answers at `/Me`, which stands for the user that the token is about (RFC 7644 §3.11, reading A42).
+    async fn me(&mut self, payload: Payload) -> Result<HttpResponse, Failure> {
+        let caller = &self.context.caller;
+        let kind = caller.registry.types().iter().find(|kind| urn::same(&kind.schema.id, urn::USER)).cloned();
+        let (Some(id), Some(kind)) = (caller.subject.clone(), kind) else {
+            return Err(ScimError::new(ErrorKind::NotFound, "the token is about no user").into());
+        };
+        match *self.request.method() {
+            Method::PUT => resources::replace(self, &kind, id.as_str(), payload).await,
+            Method::PATCH => resources::patch(self, &kind, id.as_str(), payload).await,
+            Method::DELETE => resources::delete(self, &kind, id.as_str()).await,
+            Method::POST => {
+                let detail = "POST /Me is not supported; users are created at /Users";
+                Err(ScimError::new(ErrorKind::NotImplemented, detail).into())
+            }
+            _ => resources::get(self, &kind, id.as_str()).await,
         }
     }
 
@@ -84,7 +104,7 @@ impl Call<'_> {
 
     /// Refuses clients that may not read, or whom SCIM does not concern at all.
     pub(super) fn check_may_read(&self) -> Result<(), ScimError> {
-        auth::check(self.context, Permission::ReadScim)
+        self.check_may(Permission::ReadScim)
     }
 
     /// Whether the answer to a PATCH has no body unless attributes are asked for (reading A9).
@@ -94,7 +114,15 @@ impl Call<'_> {
 
     /// Refuses clients that may only read.
     fn check_may_write(&self) -> Result<(), ScimError> {
-        auth::check(self.context, Permission::WriteScim)
+        self.check_may(Permission::WriteScim)
+    }
+
+    /// Who acts as a user needs no other permission for what is about that user.
+    fn check_may(&self, permission: Permission) -> Result<(), ScimError> {
+        if self.is_about_subject && self.context.caller.scopes.allow(Permission::ActAsSubject) {
+            return Ok(());
+        }
+        auth::check(self.context, permission)
     }
 
     fn profile(&self) -> &Profile {

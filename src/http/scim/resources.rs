@@ -157,6 +157,10 @@ fn with_entry(
 ) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, SCIM_JSON)).insert_header((ETAG, entry.etag()));
     response.insert_header((CONTENT_LOCATION, entry.location(call.base)));
+    if call.is_about_subject {
+        // RFC 7644 §3.11: where the user is found by everybody.
+        response.insert_header((LOCATION, entry.location(call.base)));
+    }
     let mut body = Pieces::default();
     entry.pieces(call.base, projection, &mut body);
     pieces::respond(call, response, body)
