@@ -20,14 +20,14 @@ use serde_json::{Map, Value};
 use crate::context::{Context, Permission};
 use crate::http::error::Failure;
 use crate::http::exchange::Trail;
-use crate::http::{App, admin, auth, base, body, identity, json, query, transmit, zitadel};
+use crate::http::{App, admin, auth, base, body, identity, json, monocloud, query, transmit, zitadel};
 use crate::id::ResourceId;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::uri;
 
 /// The APIs beside SCIM.
-pub(super) const APIS: [&Api; 5] =
-    [&admin::API, &identity::API, &transmit::API, &zitadel::REST, &zitadel::CONNECT];
+pub(super) const APIS: [&Api; 6] =
+    [&admin::API, &identity::API, &transmit::API, &zitadel::REST, &zitadel::CONNECT, &monocloud::API];
 
 /// One API: where it is, who may use it and how it talks.
 pub(super) struct Api {
@@ -39,6 +39,8 @@ pub(super) struct Api {
     pub(super) operations: &'static [Operation],
     /// The token that a request presents.
     pub(super) token: fn(&HttpRequest) -> Option<&str>,
+    /// The header that has it where it is not a bearer token, for the OpenAPI document.
+    pub(super) key: Option<&'static str>,
     /// A refusal as this API's clients expect it; the text is the request's id.
     pub(super) spelling: fn(&Failure, &str) -> HttpResponse,
 }

@@ -14,6 +14,7 @@ mod error;
 mod exchange;
 mod identity;
 mod json;
+mod monocloud;
 mod openapi;
 mod problem;
 mod query;

@@ -28,10 +28,19 @@ pub(super) fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": generator.take_definitions(false),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": schemes(),
         },
         "security": [{"bearer": []}],
     })
+}
+
+/// The ways in which requests present their tokens.
+fn schemes() -> Map<String, Value> {
+    let bearer = ("bearer".to_owned(), json!({"type": "http", "scheme": "bearer"}));
+    let keys = APIS.into_iter().filter_map(|api| api.key);
+    let keys =
+        keys.map(|header| (header.to_owned(), json!({"type": "apiKey", "in": "header", "name": header})));
+    std::iter::once(bearer).chain(keys).collect()
 }
 
 fn describe(api: &Api, operation: &Operation, generator: &mut SchemaGenerator) -> Value {
@@ -61,6 +70,8 @@ fn describe(api: &Api, operation: &Operation, generator: &mut SchemaGenerator) -
     described.insert("responses".into(), responses.into());
     if let Run::Open(_) = operation.run {
         described.insert("security".into(), json!([]));
+    } else if let Some(header) = api.key {
+        described.insert("security".into(), json!([{header: []}]));
     }
     described.into()
 }

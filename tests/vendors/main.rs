@@ -1,4 +1,5 @@
-//! What vendors' clients see: requests and answers as data, one file a subject, run against a real server.
+//! What vendors' clients see: requests and answers as data, one file a subject, run against a real server on every
+//! database.
 //!
 //! Invariant: every case has a tenant of its own, so cases cannot meet; an answer is compared as a whole.
 
@@ -10,23 +11,57 @@
     reason = "a test may fail loudly"
 )]
 
+#[path = "../store/cluster.rs"]
+#[expect(dead_code, reason = "the store's tests use the rest")]
+mod cluster;
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod races;
 mod script;
 mod shapes;
 
+use muster::http::Settings;
+use muster::scim::registry::Registry;
+use tempfile::TempDir;
+
+use crate::cluster::Cluster;
+use crate::kit::App;
 use crate::script::run;
+
+/// A server on SQLite, and one on PostgreSQL where that is installed.
+fn everywhere() -> Vec<App> {
+    let on = |cluster: &Cluster| {
+        let registry = Registry::built_in().unwrap();
+        App::on(&cluster.database(), TempDir::new().unwrap(), Settings::default(), registry)
+    };
+    std::iter::once(App::start()).chain(Cluster::shared().map(on)).collect()
+}
 
 #[test]
 fn zitadel_answers_as_its_clients_expect() {
-    run("zitadel", &mut |_, _, _| Ok(()));
+    everywhere().iter().for_each(|app| run(app, "zitadel", &mut |_, _, _| Ok(())));
 }
 
 #[test]
 fn transmit_answers_as_its_documents_say() {
-    let mut shapes = shapes::Shapes::read("transmit");
-    run("transmit", &mut |method, target, answer| shapes.check(method, target, answer));
-    // Muster knows no devices, so nobody has a key.
-    assert_eq!(shapes.never_answered(), ["GET /cis/v1/users/me/device-keys"]);
+    for app in everywhere() {
+        let mut shapes = shapes::Shapes::read("transmit");
+        run(&app, "transmit", &mut |method, target, answer| shapes.check(method, target, answer));
+        // Muster knows no devices, so nobody has a key.
+        assert_eq!(shapes.never_answered(), ["GET /cis/v1/users/me/device-keys"]);
+    }
+}
+
+#[test]
+fn monocloud_answers_as_its_clients_expect() {
+    let mut look = |_: &str, target: &str, answer: &kit::Answer| {
+        let is_problem = answer.header("content-type") == Some("application/problem+json");
+        match target.starts_with("/api/users") && answer.status >= 400 {
+            true if !is_problem => Err("it is no problem document".to_owned()),
+            true if answer.json()["status"] != answer.status => Err("it has another status".to_owned()),
+            _ => Ok(()),
+        }
+    };
+    everywhere().iter().for_each(|app| run(app, "monocloud", &mut look));
 }

@@ -10,12 +10,13 @@
 //!
 //! Lines that begin with blanks go on with the line before. `${name}` is what was captured before under that name, or
 //! `${tenant}`, `${number}` and `${token}` of the case. In an answer `"*"` is any value that is not null, `"<name>"`
-//! captures a text, and a member `"..."` says that there may be others. Where an answer has no body, none may come. A
-//! line `$ name to ADDRESS` captures the code that was sent there, or the target of the link: one message after the
-//! other.
+//! captures a text, and a member `"..."` says that there may be others. Where an answer has no body, none may come; one
+//! that is no JSON is a text. `[NAME: VALUE]` before the body is a header that must be there. A line
+//! `$ name to ADDRESS` captures the code that was sent there, or the target of the link: one message after the other.
 //!
-//! The token is sent as a bearer token; `[as: NAME]` takes one with the scope of that name instead, or `none`, and
-//! `[as: me ID]` one that is about this user. `[policy: NAME=VALUE]` sets a policy of the tenant before the request. Any
+//! The token is sent as the API at the path takes it; `[as: NAME]` takes one with the scope of that name instead, or
+//! `none`, or `stranger` for one of another tenant, and `[as: me ID]` one that is about this user. `[times: N]` sends the
+//! request N times, of which the last answer counts; `[after: N]` waits for N milliseconds before. `[policy: NAME=VALUE]` sets a policy of the tenant before the request. Any
 //! other `[NAME: VALUE]` is a header.
 
 use std::collections::BTreeMap;
@@ -37,20 +38,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) type Look<'a> = dyn FnMut(&str, &str, &Answer) -> Result<(), String> + 'a;
 
 /// Runs every script in a folder; `look` sees every answer.
-pub(crate) fn run(folder: &str, look: &mut Look<'_>) {
+pub(crate) fn run(app: &App, folder: &str, look: &mut Look<'_>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vendors").join(folder);
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
     files.sort();
     assert!(!files.is_empty(), "{}", folder.display());
-    let app = App::start();
     let (mut seen, mut failures) = (BTreeMap::new(), Vec::new());
     for file in &files {
         let text = fs::read_to_string(file).unwrap();
         let cases = cases(&text);
         assert!(!cases.is_empty(), "{}", file.display());
         for case in cases {
-            if let Err(failure) = Run::begin(&app, &mut seen).play(&case, look) {
+            if let Err(failure) = Run::begin(app, &mut seen).play(&case, look) {
                 failures.push(format!("{}: {}\n{failure}", file.display(), case.title));
             }
         }
@@ -108,6 +108,22 @@ fn cases(text: &str) -> Vec<Case> {
     cases
 }
 
+/// Name and value in the brackets that a text begins with, and what stands behind them.
+fn bracketed(text: &str) -> Option<(&str, &str, &str)> {
+    let (header, behind) = text.strip_prefix('[')?.split_once(']')?;
+    let (name, value) = header.split_once(": ")?;
+    name.starts_with(char::is_alphabetic).then(|| (name, value, behind.trim_start()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test has nothing else to do while it waits")]
+fn pause(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+fn json_or_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
 struct Run<'a> {
     app: &'a App,
     /// How many messages to an address were looked at, in all cases.
@@ -129,20 +145,26 @@ impl<'a> Run<'a> {
         for Step { line, request, answer, code } in &case.steps {
             let sent = self.filled(request);
             let answered = self.send(&sent);
-            let (status, body) = answer.split_once(' ').unwrap_or((answer.trim(), ""));
-            let problem = if answered.status.to_string() != status {
-                Some(format!("the status is not {status}"))
-            } else if body.is_empty() {
-                (!answered.body.is_empty()).then(|| "there is a body".to_owned())
-            } else {
-                let body = self.filled(body);
-                let expected =
-                    serde_json::from_str(&body).unwrap_or_else(|error| panic!("line {line}: {error}"));
-                match serde_json::from_str(&answered.body) {
-                    Ok(given) => self.compare("", &expected, &given).err(),
-                    Err(error) => Some(error.to_string()),
+            let (status, mut rest) = answer.split_once(' ').unwrap_or((answer.trim(), ""));
+            let mut problem =
+                (answered.status.to_string() != status).then(|| format!("the status is not {status}"));
+            while let Some((name, value, behind)) = bracketed(rest) {
+                let given = json_or_text(answered.header(name).unwrap_or_default());
+                let compared = self.compare(name, &json_or_text(&self.filled(value)), &given);
+                problem = problem.or(compared.err());
+                rest = behind;
+            }
+            let body = self.filled(rest);
+            let compared = match body.is_empty() {
+                true if answered.body.is_empty() => Ok(()),
+                true => Err("there is a body".to_owned()),
+                false => {
+                    let expected =
+                        serde_json::from_str(&body).unwrap_or_else(|error| panic!("line {line}: {error}"));
+                    self.compare("", &expected, &json_or_text(&answered.body))
                 }
             };
+            let problem = problem.or(compared.err());
             let mut words = sent.split(' ');
             let (method, target) = (words.next().unwrap(), words.next().unwrap());
             let problem = problem.or_else(|| look(method, target, &answered).err());
@@ -161,7 +183,6 @@ impl<'a> Run<'a> {
     }
 
     /// The code that was delivered to an address after those that were seen, or the target of the link. It comes soon.
-    #[expect(clippy::disallowed_methods, reason = "a test has nothing else to do while it waits")]
     fn delivered(&mut self, address: &str) -> String {
         let seen = self.seen.entry(address.to_owned()).or_default();
         let begun = std::time::Instant::now();
@@ -175,7 +196,7 @@ impl<'a> Run<'a> {
                 return code.unwrap_or_else(|| link(message["link"].as_str().unwrap()));
             }
             assert!(begun.elapsed() < PATIENCE, "nothing came to {address}");
-            std::thread::sleep(Duration::from_millis(20));
+            pause(20);
         }
     }
 
@@ -190,30 +211,40 @@ impl<'a> Run<'a> {
     fn send(&self, text: &str) -> Answer {
         let (method, rest) = text.split_once(' ').unwrap();
         let (target, mut rest) = rest.split_once(' ').unwrap_or((rest, ""));
-        let mut request = self.app.request(method, target).token(&self.known["token"]);
-        let mut media_type = "application/json";
-        while let Some((header, behind)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            let (name, value) = header.split_once(": ").unwrap();
-            request = match (name, value.split_once(' ')) {
-                ("as", _) if value == "none" => request.anonymous(),
-                ("as", Some(("me", subject))) => request.token(&self.token(Scope::Me, Some(subject))),
-                ("as", _) => request.token(&self.token(value.parse().unwrap(), None)),
-                ("policy", _) => {
-                    self.app.set_policies(self.tenant, &[value]);
-                    request
-                }
-                ("Content-Type", _) => {
-                    media_type = value;
-                    request
-                }
-                _ => request.header(name, value),
+        let mut request = self.app.request(method, target);
+        let mut token = Some(self.known["token"].clone());
+        let (mut media_type, mut times) = ("application/json", 1_usize);
+        while let Some((name, value, behind)) = bracketed(rest) {
+            match (name, value.split_once(' ')) {
+                ("as", _) if value == "none" => token = None,
+                ("as", _) if value == "stranger" => token = Some(self.stranger()),
+                ("as", Some(("me", subject))) => token = Some(self.token(Scope::Me, Some(subject))),
+                ("as", _) => token = Some(self.token(value.parse().unwrap(), None)),
+                ("policy", _) => self.app.set_policies(self.tenant, &[value]),
+                ("times", _) => times = value.parse().unwrap(),
+                ("after", _) => pause(value.parse().unwrap()),
+                ("Content-Type", _) => media_type = value,
+                _ => request = request.header(name, value),
+            }
+            rest = behind;
+        }
+        if let Some(token) = token {
+            request = match target.starts_with("/api/users") {
+                true => request.header("X-API-KEY", &token),
+                false => request.token(&token),
             };
-            rest = behind.trim_start();
         }
-        if rest.is_empty() {
-            return request.send();
+        if !rest.is_empty() {
+            request = request.header("Content-Type", media_type).body(rest);
         }
-        request.header("Content-Type", media_type).body(rest).send()
+        (1..times).for_each(|_| drop(request.clone().send()));
+        request.send()
+    }
+
+    /// A token that may do everything in another tenant.
+    fn stranger(&self) -> String {
+        let tenant = self.app.new_tenant(&format!("stranger-{}", uuid::Uuid::now_v7().simple()));
+        self.app.new_token(tenant, Scope::Full, "default")
     }
 
     fn token(&self, scope: Scope, subject: Option<&str>) -> String {

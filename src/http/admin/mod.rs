@@ -14,6 +14,7 @@ pub(super) const API: Api = Api {
     mounts: &["/admin/v1"],
     operations: &OPERATIONS,
     token: auth::bearer,
+    key: None,
     spelling: problem::spell,
 };
 

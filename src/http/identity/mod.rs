@@ -20,6 +20,7 @@ pub(super) const API: Api = Api {
     mounts: &["/identity/v1"],
     operations: &OPERATIONS,
     token: auth::bearer,
+    key: None,
     spelling: problem::spell,
 };
 

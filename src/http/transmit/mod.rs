@@ -28,6 +28,7 @@ pub(super) const API: Api = Api {
     mounts: &["/cis"],
     operations: &table::OPERATIONS,
     token: auth::bearer,
+    key: None,
     spelling: refusal::spell,
 };
 

@@ -149,3 +149,18 @@ pub(super) fn spell(failure: &Failure, request_id: &str) -> HttpResponse {
     let body = json!({"message": message, "error_code": status});
     failure.response().insert_header((CONTENT_TYPE, "application/json")).body(body.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_sent_enough_is_told_when_to_come_back() {
+        let Refusal::Own(own) = Refusal::from(Error::Limited(7)) else {
+            panic!("it is no refusal of its own")
+        };
+        let refused = own.response();
+        assert_eq!(refused.status(), 429);
+        assert_eq!(refused.headers().get(RETRY_AFTER).unwrap(), "7");
+    }
+}

@@ -33,6 +33,7 @@ pub(super) const REST: Api = Api {
     mounts: &["/management/v1", "/v2/users"],
     operations: &rest::OPERATIONS,
     token: auth::bearer,
+    key: None,
     spelling: |failure, request_id| Spelling::Gateway.spell(failure, request_id),
 };
 
@@ -42,6 +43,7 @@ pub(super) const CONNECT: Api = Api {
     mounts: &["/zitadel.user.v2.UserService"],
     operations: &connect::OPERATIONS,
     token: auth::bearer,
+    key: None,
     spelling: |failure, request_id| Spelling::Connect.spell(failure, request_id),
 };
 

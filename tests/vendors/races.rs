@@ -1,0 +1,102 @@
+//! What vendors' clients see when many of them come at once.
+
+use std::thread;
+
+use muster::access::Scope;
+use muster::id::TenantId;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::everywhere;
+use crate::kit::{Answer, App};
+
+/// How many come at once.
+const CROWD: usize = 8;
+
+/// A tenant of its own, where an address or number that is primary or verified is one user's.
+struct Place<'a> {
+    app: &'a App,
+    token: String,
+}
+
+impl<'a> Place<'a> {
+    fn in_app(app: &'a App) -> Self {
+        let tenant: TenantId = app.new_tenant(&format!("race-{}", Uuid::now_v7().simple()));
+        app.set_policies(tenant, &["identifier-uniqueness=primary-or-verified"]);
+        Self { app, token: app.new_token(tenant, Scope::Full, "default") }
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, body)
+    }
+
+    fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let request = self.app.request(method, path).token(&self.token).header("X-API-KEY", &self.token);
+        request.header("Content-Type", "application/json").body(body.to_string()).send()
+    }
+
+    /// A user with this address.
+    fn user(&self, email: &str) -> String {
+        let made = self.post("/cis/v1/users", &json!({"email": email})).json();
+        made["result"]["user_id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The statuses of the answers to requests that are sent at the same time, sorted.
+fn at_once(send: impl Fn(usize) -> Answer + Sync) -> Vec<u16> {
+    let mut statuses: Vec<u16> = thread::scope(|scope| {
+        let send = &send;
+        let crowd: Vec<_> = (0..CROWD).map(|index| scope.spawn(move || send(index).status)).collect();
+        crowd.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    statuses.sort_unstable();
+    statuses
+}
+
+/// One that succeeds, and the others.
+fn one_and(success: u16, others: u16) -> Vec<u16> {
+    let mut expected = vec![others; CROWD - 1];
+    expected.insert(0, success);
+    expected
+}
+
+#[test]
+fn of_many_right_answers_at_once_one_counts() {
+    for app in everywhere() {
+        let place = Place::in_app(&app);
+        let jane = place.user("jane@example.com");
+        let begun = json!({"kind": "email", "value": "new@example.com", "delivery": "return"});
+        let begun = place.post(&format!("/identity/v1/users/{jane}/verifications"), &begun).json();
+        let answer = json!({"email": "new@example.com", "passcode": begun["code"]});
+        let path = format!("/cis/v1/users/{jane}/email/verification/verify");
+        assert_eq!(at_once(|_| place.post(&path, &answer)), one_and(200, 400));
+    }
+}
+
+#[test]
+fn of_many_users_who_are_given_one_value_at_once_one_gets_it() {
+    for app in everywhere() {
+        let place = Place::in_app(&app);
+        let users: Vec<String> =
+            (0..CROWD).map(|index| place.user(&format!("{index}@example.com"))).collect();
+        let transmit = |index: usize| {
+            let body = json!({"email": "transmit@example.com"});
+            place.send("PUT", &format!("/cis/v1/users/{}", users[index]), &body)
+        };
+        assert_eq!(at_once(transmit), one_and(200, 409));
+        let monocloud = |index: usize| {
+            let body = json!({"email": "monocloud@example.com", "is_verified": true});
+            place.post(&format!("/api/users/{}/emails", users[index]), &body)
+        };
+        assert_eq!(at_once(monocloud), one_and(200, 422));
+        let zitadel = |index: usize| {
+            let made = json!({
+                "profile": {"givenName": "Jane", "familyName": "Doe"},
+                "email": {"email": format!("z{index}@example.com")},
+                "phone": {"phone": "+41791234567", "isVerified": true},
+            });
+            place.post("/v2/users/human", &made)
+        };
+        assert_eq!(at_once(zitadel), one_and(200, 409));
+    }
+}
