@@ -13,7 +13,7 @@ use crate::access::{Access, AccessError, FRESH, tokens};
 use crate::contact;
 use crate::id::TenantId;
 use crate::message;
-use crate::quirks::{Policy, Profile};
+use crate::quirks::{Policy, Profile, Retention};
 use crate::scim::key::parse_instant;
 use crate::scim::schema::ContactKind;
 use crate::scim::urn;
@@ -78,7 +78,8 @@ impl Overrides {
         let choice = match value {
             "on" | "off" if is_policy(name) => Choice::Policy(value == "on"),
             _ if contact::Policy::default().set(name, value)
-                || message::Settings::default().set(name, value) =>
+                || message::Settings::default().set(name, value)
+                || Retention::default().set(name, value) =>
             {
                 Choice::Setting(value.to_owned())
             }
@@ -112,7 +113,11 @@ impl Overrides {
         for (name, choice) in &self.0 {
             let known = match choice {
                 Choice::Policy(value) => profile.policy.set(name, *value).is_ok(),
-                Choice::Setting(text) => profile.contacts.set(name, text) || profile.courier.set(name, text),
+                Choice::Setting(text) => {
+                    profile.contacts.set(name, text)
+                        || profile.courier.set(name, text)
+                        || profile.retention.set(name, text)
+                }
             };
             if !known {
                 return Err(no_setting(&format!("{name}={choice}")));
@@ -170,7 +175,11 @@ impl Setting {
             let defaults = Profile::all().map(|profile| (profile.name, "none".to_owned()));
             Self { name, values, about, defaults }
         });
-        policies.chain(settings).chain(courier).collect()
+        let retention = Retention::SETTINGS.into_iter().map(|(name, values, about)| {
+            let defaults = Profile::all().map(|profile| (profile.name, profile.retention.get()));
+            Self { name, values, about, defaults }
+        });
+        policies.chain(settings).chain(courier).chain(retention).collect()
     }
 }
 
@@ -181,7 +190,8 @@ fn is_policy(name: &str) -> bool {
 fn no_setting(assignment: &str) -> AccessError {
     let names: Vec<&str> = Policy::SWITCHES.iter().map(|switch| switch.name).collect();
     let names = names.join(", ");
-    let all = contact::Policy::SETTINGS.iter().chain(&message::Settings::SETTINGS);
+    let all =
+        contact::Policy::SETTINGS.iter().chain(&message::Settings::SETTINGS).chain(&Retention::SETTINGS);
     let settings: Vec<String> = all.map(|(name, values, _)| format!("{name} is {values}")).collect();
     AccessError::invalid(format!(
         "{assignment:?} is no setting of a tenant; write POLICY=on or POLICY=off, where POLICY is one of {names}; \

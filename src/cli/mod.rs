@@ -4,6 +4,7 @@
 //! or 2 for wrong usage.
 
 mod backup;
+mod deleted;
 mod explain;
 mod export;
 mod import;
@@ -59,6 +60,9 @@ enum Command {
     /// List, add, show and remove the schemas and resource types of a tenant's own
     #[command(subcommand)]
     Schema(schema::Command),
+    /// List and restore what was deleted, where the tenant keeps it
+    #[command(subcommand)]
+    Deleted(deleted::Command),
     /// Write a tenant's users, groups and memberships as lines of JSON
     Export(export::Export),
     /// Read users, groups and memberships from lines of JSON, or from CSV
@@ -194,6 +198,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Refused> {
         Command::Tenant(command) => command.run(clock()).await,
         Command::Token(command) => command.run(clock()).await,
         Command::Schema(command) => command.run(clock()).await,
+        Command::Deleted(command) => command.run(clock()).await,
         Command::Export(export) => export.run().await,
         Command::Import(import) => import.run(clock()).await,
         Command::Backup(backup) => backup.run().await,

@@ -95,11 +95,15 @@ fn wait(attempts: i64) -> TimeDelta {
     (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
 }
 
-/// Removes challenges and allowances that have ended.
+/// Removes challenges and allowances that have ended, and what can no longer be restored.
 async fn sweep(store: &Store) {
     let Ok(tenants) = store.list_tenants().await else { return };
     for tenant in tenants {
-        if let Err(error) = store.forget_ended(tenant.id, clock()).await {
+        let swept = match store.forget_ended(tenant.id, clock()).await {
+            Ok(()) => store.purge_ended(tenant.id, clock()).await,
+            failed => failed,
+        };
+        if let Err(error) = swept {
             tracing::warn!(error = error.to_string(), "what has ended cannot be removed");
         }
     }

@@ -205,6 +205,8 @@ impl Directory {
         let who = format!("{}, merging into {}", cx.caller.client_name, record.id);
         let mut gone = mutation(cx, kind, &absorbed.id, What::Delete);
         gone.who = &who;
+        // It lives on in the other one, and must not come back beside it.
+        gone.what = What::Delete;
         let written = self.store.merge(&into, record, (old, &new), &asides, &gone, absorbed).await;
         unless_lost(written)?.map(Stored::of).transpose()
     }

@@ -6,6 +6,7 @@
 mod amend;
 mod bulk;
 mod check;
+mod deleted;
 mod edit;
 mod entry;
 mod export;
@@ -52,6 +53,7 @@ use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::scim::urn;
 use crate::scim::version::Condition;
+pub use crate::store::Deleted;
 use crate::store::{Mutation, Record, Scope, Search, Store, StoreError, Unique, What};
 
 /// How often a write that lost a race is tried again before the client is asked to come back.
@@ -355,17 +357,23 @@ fn check_password(cx: &Context, kind: &ResourceType, mentioned: &[String]) -> Re
     Ok(())
 }
 
+/// What is written, by the caller and now. What is deleted is kept for as long as the tenant says.
 fn mutation<'a>(
     cx: &'a Context,
     kind: &'a Arc<ResourceType>,
     id: &'a ResourceId,
     what: What,
 ) -> Mutation<'a> {
+    let now = stored_precision(cx.now);
+    let what = match (what, cx.caller.profile.retention.until(now)) {
+        (What::Delete, Some(until)) => What::Retire(until),
+        (what, _) => what,
+    };
     Mutation {
         tenant: cx.caller.tenant,
         kind,
         id,
-        now: stored_precision(cx.now),
+        now,
         who: &cx.caller.client_name,
         what,
         also_unique: also_unique(cx, kind),

@@ -19,6 +19,7 @@ mod padded_filter;
 mod path_keys;
 mod profile;
 mod remove_with_value;
+mod retention;
 mod scim1_patch;
 mod scim1_urns;
 mod string_booleans;
@@ -38,6 +39,7 @@ use comparison::Comparison;
 use values::Extent;
 
 pub use profile::{Policy, Profile, Switch, UnknownPolicy};
+pub use retention::Retention;
 
 /// The names of the quirks that changed something, in the order of application, each once.
 pub type Fired = Vec<&'static str>;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::contact;
 use crate::message::Settings;
+use crate::quirks::Retention;
 
 /// How a client is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Profile {
     pub contacts: contact::Policy,
     /// What the tenant decides about messages and links.
     pub courier: Settings,
+    /// How long what the tenant deletes can be restored.
+    pub retention: Retention,
 }
 
 impl Profile {
@@ -31,7 +34,7 @@ impl Profile {
     pub fn all() -> [Self; 4] {
         let profile = |name, quirks, policy| {
             let (contacts, courier) = (contact::Policy::default(), Settings::default());
-            Self { name, quirks, policy, contacts, courier }
+            Self { name, quirks, policy, contacts, courier, retention: Retention::default() }
         };
         let [default, strict, interop, ipsie] = Self::NAMES;
         [

@@ -15,6 +15,7 @@ mod batch;
 mod beside;
 mod bulk;
 mod contacts;
+mod deleted;
 mod drive;
 mod driver;
 mod error;
@@ -38,6 +39,7 @@ mod write;
 
 pub use beside::{Aside, Challenge, Outgoing};
 pub use bulk::{Arrival, Bulk, Clash, Joining, Mark, Seen, Stamp};
+pub use deleted::Deleted;
 pub use error::{Cause, StoreError};
 pub use explain::Start;
 pub use postgres::PostgresUrl;
@@ -58,7 +60,7 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 10] = [
+const SQLITE_MIGRATIONS: [Migration; 11] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
@@ -69,10 +71,11 @@ const SQLITE_MIGRATIONS: [Migration; 10] = [
     Migration { number: 8, sql: include_str!("migrations/0008_statistics.sqlite.sql") },
     Migration { number: 9, sql: include_str!("migrations/0009_schemas.sql") },
     Migration { number: 11, sql: include_str!("migrations/0011_token_parent.sql") },
+    Migration { number: 12, sql: include_str!("migrations/0012_deleted.sql") },
 ];
 
 /// The history of the tables in PostgreSQL, which gathers its own statistics.
-const POSTGRES_MIGRATIONS: [Migration; 8] = [
+const POSTGRES_MIGRATIONS: [Migration; 9] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
@@ -81,6 +84,7 @@ const POSTGRES_MIGRATIONS: [Migration; 8] = [
     Migration { number: 7, sql: include_str!("migrations/0007_modified.sql") },
     Migration { number: 9, sql: include_str!("migrations/0009_schemas.sql") },
     Migration { number: 11, sql: include_str!("migrations/0011_token_parent.sql") },
+    Migration { number: 12, sql: include_str!("migrations/0012_deleted.sql") },
 ];
 
 /// How many row keys a process reserves at a time.

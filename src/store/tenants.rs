@@ -181,6 +181,9 @@ impl Store {
         .await?;
         let mut rest = Batch::default();
         rest.push(Step::new("DELETE FROM counter WHERE tenant = $1", vec![id.clone()]));
+        rest.push(Step::new("DELETE FROM deleted WHERE tenant = $1", vec![id.clone()]));
+        rest.push(Step::new("DELETE FROM deleted_membership WHERE tenant = $1", vec![id.clone()]));
+        rest.push(Step::new("DELETE FROM bag WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM outbox WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM allowance WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM import WHERE tenant = $1", vec![id.clone()]));

@@ -34,6 +34,10 @@ pub enum What {
     Patch,
     /// It was deleted.
     Delete,
+    /// It was deleted, and can be restored until then.
+    Retire(DateTime<Utc>),
+    /// It was restored.
+    Restore,
 }
 
 impl What {
@@ -42,7 +46,8 @@ impl What {
             Self::Create => "create",
             Self::Replace => "replace",
             Self::Patch => "patch",
-            Self::Delete => "delete",
+            Self::Delete | Self::Retire(_) => "delete",
+            Self::Restore => "restore",
         }
     }
 }
@@ -301,9 +306,17 @@ impl Write<'_> {
         groups: &[i64],
         dialect: Dialect,
     ) -> Result<Batch, StoreError> {
-        let mut batch = Batch::from(self.delete_resource(guarded.then_some(version)));
+        let mut batch = Batch::default();
+        let is_kept = match self.mutation.what {
+            What::Retire(until) => {
+                self.keep(until, groups, &mut batch);
+                true
+            }
+            _ => false,
+        };
+        batch.push(self.delete_resource(guarded.then_some(version)));
         self.leave_groups(groups, dialect, &mut batch);
-        self.delete_side_rows(&mut batch);
+        self.delete_side_rows(is_kept, &mut batch);
         batch.push(self.count(-1)?);
         batch.push(self.change(version + 1)?);
         Ok(batch)
@@ -321,7 +334,7 @@ impl Write<'_> {
         self.mutation.tenant.0.into()
     }
 
-    fn id(&self) -> Value {
+    pub(super) fn id(&self) -> Value {
         self.mutation.id.as_str().into()
     }
 
@@ -329,7 +342,7 @@ impl Write<'_> {
         Ok(self.layout.kind(self.mutation.kind)?.number.into())
     }
 
-    fn now(&self) -> Value {
+    pub(super) fn now(&self) -> Value {
         Key::of_instant(self.mutation.now).as_str().into()
     }
 
@@ -383,14 +396,15 @@ impl Write<'_> {
         step.or_conflict()
     }
 
-    fn delete_side_rows(&self, batch: &mut Batch) {
-        for sql in [
+    fn delete_side_rows(&self, keep_bags: bool, batch: &mut Batch) {
+        let bags = "DELETE FROM bag WHERE tenant = $1 AND resource = $2";
+        let rows = [
             "DELETE FROM fact WHERE tenant = $1 AND resource = $2",
             "DELETE FROM contact WHERE tenant = $1 AND resource = $2",
             "DELETE FROM membership WHERE tenant = $1 AND grp = $2",
-            "DELETE FROM bag WHERE tenant = $1 AND resource = $2",
             "DELETE FROM challenge WHERE tenant = $1 AND resource = $2",
-        ] {
+        ];
+        for sql in rows.into_iter().chain((!keep_bags).then_some(bags)) {
             batch.push(Step::new(sql, vec![self.tenant(), self.pk.into()]));
         }
     }
@@ -545,6 +559,10 @@ mod tests {
             write.update(&record, &user("a"), &user("b"), &edit).unwrap(),
             write.delete(1, false, &groups, Dialect::Sqlite).unwrap(),
             write.delete(1, true, &groups, Dialect::Sqlite).unwrap(),
+            Write { mutation: &Mutation { what: What::Retire(now), ..mutation }, ..write }
+                .delete(1, true, &groups, Dialect::Sqlite)
+                .unwrap(),
+            write.restore(&record, &user("a"), Dialect::Sqlite).unwrap(),
         ];
         for batch in &batches {
             assert_eq!(walks(&store, batch).await, Vec::<String>::new());

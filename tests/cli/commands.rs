@@ -14,6 +14,7 @@ fn help_shows_commands_and_examples() {
         ("tenant create --help", "muster tenant create acme --set"),
         ("token create --help", "--expires 90d"),
         ("token revoke --help", "muster token revoke 7"),
+        ("deleted restore --help", "muster deleted restore 01a2"),
     ] {
         let help = home.run(command).done();
         assert!(help.contains(part), "{command}: {help}");
@@ -143,4 +144,28 @@ fn a_tenants_schemas_are_added_listed_shown_and_removed() {
     assert!(home.run("schema remove --tenant acme Group").refused().contains("of its own"));
     home.run("schema remove --tenant acme Badge urn:example:Badge").done();
     assert!(home.run("schema show --tenant acme Badge").refused().contains("muster schema list"));
+}
+
+#[test]
+fn what_a_client_deleted_is_listed_and_restored_beside_the_server() {
+    let home = Home::new();
+    home.run("tenant create acme --set soft-delete=30").done();
+    assert!(home.run("tenant set acme soft-delete=0").refused().contains("a number of days from 1 to 3650"));
+    let token = home.run("token create --tenant acme --name okta").done();
+    let (token, server) = (token.trim_end(), home.serve("", &[]));
+    let body =
+        serde_json::json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ann"});
+    let made = server.send("POST", "/scim/v2/Users", token, &body).json();
+    let id = made["id"].as_str().unwrap();
+    let path = format!("/scim/v2/Users/{id}");
+    assert_eq!(server.request("DELETE", &path, token).status, 204);
+    let list = home.run("deleted list --tenant acme").done();
+    let cells: Vec<&str> = list.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((&cells[..3], cells[5]), (&[id, "User", "ann"][..], "okta"), "{list}");
+    assert!(home.run(&format!("deleted restore {id} --tenant default")).refused().contains(id));
+    home.run(&format!("deleted restore {id} --tenant acme")).done();
+    assert_eq!(server.request("GET", &path, token).status, 200);
+    assert_eq!(server.request("DELETE", &path, token).status, 204);
+    home.run(&format!("deleted purge {id} --tenant acme")).done();
+    assert_eq!(home.run("deleted list --tenant acme").done().lines().count(), 1);
 }

@@ -15,6 +15,7 @@ mod access;
 mod admin;
 mod bodies;
 mod bulk;
+mod deleted;
 mod discovery;
 mod identifiers;
 mod identity;

@@ -12,6 +12,7 @@ mod catalogue;
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod cluster;
 mod contacts;
+mod deleted;
 mod faults;
 mod laws;
 mod members;

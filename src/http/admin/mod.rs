@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here names another tenant, so nothing here can reach one.
 
+mod deleted;
 mod schemas;
 mod tokens;
 
@@ -18,8 +19,9 @@ pub(super) const API: Api = Api {
     spelling: problem::spell,
 };
 
-const OPERATIONS: [Operation; 11] = {
+const OPERATIONS: [Operation; 14] = {
     let [a, b, c] = tokens::OPERATIONS;
     let [d, e, f, g, h, i, j, k] = schemas::OPERATIONS;
-    [a, b, c, d, e, f, g, h, i, j, k]
+    let [l, m, n] = deleted::OPERATIONS;
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n]
 };
