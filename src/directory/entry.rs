@@ -15,7 +15,7 @@ use crate::directory::render::{self, Each, Link, Location, Meta};
 use crate::scim::projection::Projection;
 use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::schema::{Attribute, Mutability};
-use crate::scim::version::etag;
+use crate::scim::version::{etag, fingerprint};
 use crate::store::{Found, GroupRef, Member, Record};
 
 /// About how many octets `meta` takes, and a value of `groups` or `members`.
@@ -56,6 +56,18 @@ pub struct Listing {
     pub start_index: u64,
     /// The page.
     pub entries: Vec<Entry>,
+}
+
+impl Listing {
+    /// What stands for the page in an entity tag: the numbers, and the ids and versions of its resources. As in the tag
+    /// of one resource, what is derived from others has no part in it (reading A43).
+    pub fn tag(&self) -> String {
+        let mut content = format!("{} {}", self.total, self.start_index);
+        for Entry { record, .. } in &self.entries {
+            content.extend([" ", record.id.as_str(), " ", &record.version.to_string()]);
+        }
+        fingerprint(&content)
+    }
 }
 
 impl Entry {

@@ -3,9 +3,19 @@
 //! Invariant: a resource's tag is weak, because views with other attributes share it, and tags are compared by
 //! their opaque part alone (reading A13).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
 /// The entity tag of a version.
 pub fn etag(version: i64) -> String {
     format!("W/\"{version}\"")
+}
+
+/// The opaque part of the tag of what has no version: the same for the same content.
+pub fn fingerprint(content: &str) -> String {
+    let hash = Sha256::digest(content);
+    URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or(&hash))
 }
 
 /// What a request demands of the version that it meets.
@@ -29,13 +39,18 @@ impl Condition {
 
     /// Whether a write may proceed on a resource of this version; if not, the answer is 412.
     pub fn allows_write(&self, version: i64) -> bool {
-        self.if_match.as_ref().is_none_or(|tags| tags.has(version))
-            && !self.if_none_match.as_ref().is_some_and(|tags| tags.has(version))
+        let tag = version.to_string();
+        self.if_match.as_ref().is_none_or(|tags| tags.has(&tag)) && !self.knows(&tag)
     }
 
     /// Whether a read may be answered with 304.
     pub fn is_not_modified(&self, version: i64) -> bool {
-        self.if_none_match.as_ref().is_some_and(|tags| tags.has(version))
+        self.knows(&version.to_string())
+    }
+
+    /// Whether the client has what this tag, without quotes, stands for.
+    pub fn knows(&self, tag: &str) -> bool {
+        self.if_none_match.as_ref().is_some_and(|tags| tags.has(tag))
     }
 }
 
@@ -52,10 +67,10 @@ impl Tags {
         Self::OneOf(header.split(',').map(opaque).collect())
     }
 
-    fn has(&self, version: i64) -> bool {
+    fn has(&self, tag: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::OneOf(tags) => tags.contains(&version.to_string()),
+            Self::OneOf(tags) => tags.iter().any(|other| other == tag),
         }
     }
 }

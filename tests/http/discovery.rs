@@ -176,3 +176,29 @@ fn the_configuration_and_the_schemas_are_those_of_the_tokens_profile() {
     let unknown = app.request("GET", "/scim/v2/ServiceProviderConfig").token("muster_1_x").send();
     unknown.error(401, None);
 }
+
+#[test]
+fn a_document_is_not_sent_to_a_client_that_has_it() {
+    let app = App::start();
+    let read = |path: &str, tag: &str| {
+        app.request("GET", &format!("/scim/v2{path}")).header("If-None-Match", tag).send()
+    };
+    let mut tags = Vec::new();
+    for path in ["/ServiceProviderConfig", "/ResourceTypes", "/ResourceTypes/User", "/Schemas"] {
+        let whole = read(path, "\"none\"");
+        let tag = whole.header("etag").unwrap().to_owned();
+        let known = read(path, &tag);
+        assert_eq!(
+            (known.status, known.body.as_str(), known.header("etag")),
+            (304, "", Some(&*tag)),
+            "{path}"
+        );
+        tags.push(tag);
+    }
+    let ipsie = app.new_token(TenantId::DEFAULT, Scope::Scim, "ipsie");
+    let other = app.request("GET", "/scim/v2/Schemas").token(&ipsie).header("If-None-Match", &tags[3]).send();
+    assert_eq!(other.status, 200, "its profile sees other schemas");
+    tags.dedup();
+    assert_eq!(tags.len(), 4);
+    read("/Schemas/urn:x", "*").error(404, None);
+}

@@ -100,14 +100,75 @@ fn a_patch_is_answered_without_a_body_where_tenant_or_client_want_it_so() {
     let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
     let request = app.scim("PATCH", &path).json(&json!({"schemas": schemas, "Operations": operations}));
     assert_eq!(request.clone().header("Prefer", "respond-async, return=minimal").send().status, 204);
-    assert_eq!(request.header("Prefer", "return=representation").send().status, 200);
+    assert_eq!(request.clone().header("Prefer", "return=representation").send().status, 200);
     app.set_policies(TenantId::DEFAULT, &["patch-no-content=on"]);
+    let whole = request.header("Prefer", "return=representation").send();
+    assert_eq!((whole.status, whole.header("preference-applied")), (200, Some("return=representation")));
     let brief = app.patch(&path, &operations);
     assert_eq!((brief.status, brief.body.as_str()), (204, ""));
     assert_eq!(brief.header("etag"), app.get(&path).header("etag"));
     let asked = app.patch(&format!("{path}?attributes=title"), &operations);
     assert_eq!((asked.status, &asked.json()["title"]), (200, &json!("x")));
     assert_eq!(asked.json().get("userName"), None);
+}
+
+/// RFC 7240 §4.2.
+#[test]
+fn a_client_that_needs_no_representation_gets_a_tag_and_is_told_so() {
+    let app = App::start();
+    let minimal = |method: &str, path: &str, body: &Value| {
+        app.scim(method, path).json(body).header("Prefer", "return=minimal").send()
+    };
+    let made = minimal("POST", "/Users", &user("ann"));
+    assert_eq!((made.status, made.body.as_str(), made.header("content-type")), (201, "", None), "{made:?}");
+    let location = made.header("location").unwrap();
+    let path = format!("/Users/{}", location.rsplit('/').next().unwrap());
+    let mut body = user("ann");
+    body["title"] = json!("T");
+    let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "path": "title", "value": "U"}]});
+    let (put, patched) = (minimal("PUT", &path, &body), minimal("PATCH", &path, &patch));
+    for (answer, version) in [(&made, 1), (&put, 2), (&patched, 3)] {
+        assert_eq!(answer.header("etag"), Some(format!("W/\"{version}\"").as_str()), "{answer:?}");
+        assert_eq!(answer.header("preference-applied"), Some("return=minimal"), "{answer:?}");
+        assert_eq!(answer.body, "");
+    }
+    assert_eq!((put.status, patched.status), (204, 204));
+    let asked = minimal("PUT", &format!("{path}?attributes=title"), &body);
+    assert_eq!((asked.status, asked.header("preference-applied")), (200, None), "attributes say more");
+    assert_eq!(asked.json()["title"], "T");
+    minimal("POST", "/Users", &user("ann")).error(409, Some("uniqueness"));
+    let got = app.scim("GET", &path).header("Prefer", "return=minimal").send();
+    assert_eq!((got.status, got.header("preference-applied")), (200, None));
+    let whole = app.scim("PUT", &path).json(&body).header("Prefer", "return=representation").send();
+    assert_eq!((whole.status, whole.header("preference-applied")), (200, Some("return=representation")));
+}
+
+#[test]
+fn a_page_is_not_sent_to_a_client_that_has_it() {
+    let app = App::start();
+    let ann = app.new_user("ann");
+    let again = |path: &str, tag: &str| app.scim("GET", path).header("If-None-Match", tag).send();
+    for path in ["/Users", "/Users?filter=userName+eq+%22ann%22", "/?count=1", "/Users?count=0", "/Groups"] {
+        let page = app.get(path);
+        let tag = page.header("etag").unwrap();
+        let known = again(path, tag);
+        assert_eq!((known.status, known.body.as_str(), known.header("etag")), (304, "", Some(tag)), "{path}");
+        assert_eq!(again(path, "W/\"x\"").json(), page.json());
+    }
+    let all = app.get("/Users").header("etag").unwrap().to_owned();
+    let other = app.get("/Users?startIndex=2").header("etag").unwrap().to_owned();
+    let title = json!([{"op": "replace", "path": "title", "value": "T"}]);
+    assert_eq!(app.patch(&format!("/Users/{ann}"), &title).status, 200);
+    let changed = again("/Users", &all);
+    assert_eq!((changed.status, changed.json()["Resources"][0]["title"].as_str()), (200, Some("T")));
+    assert_eq!(again("/Users?startIndex=2", &other).status, 304, "it was not on that page");
+    app.new_user("bob");
+    assert_eq!(again("/Users?startIndex=2", &other).status, 200);
+    let body = json!({"schemas": [SEARCH]});
+    let found = app.scim("POST", "/Users/.search").json(&body).header("If-None-Match", "*").send();
+    assert_eq!((found.status, found.header("etag")), (200, None));
+    app.scim("GET", "/Users?filter=x").header("If-None-Match", "*").send().error(400, Some("invalidFilter"));
 }
 
 #[test]

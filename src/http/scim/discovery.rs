@@ -1,9 +1,9 @@
 //! What the server is: its configuration, resource types and schemas (RFC 7644 §4, RFC 7643 §5–§7).
 //!
 //! Invariant: a document shows only attributes that its schema under `schemas/` declares; nobody needs a
-//! token to read it, and who has one sees the schemas of their tenant (reading A32).
+//! token to read it, and who has one sees the schemas of their tenant (reading A32). Its entity tag is a hash of it.
 
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, ETAG};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
@@ -16,6 +16,7 @@ use crate::scim::listing::MAX_COUNT;
 use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::schema::Schema;
 use crate::scim::urn;
+use crate::scim::version::fingerprint;
 
 /// Answers a GET on one of the discovery endpoints. It says what is so for the profile of the token that came with the
 /// request, if one did.
@@ -53,7 +54,13 @@ pub(in crate::http) fn answer(
             None => return Err(unknown("schema", name)),
         },
     };
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, SCIM_JSON)).body(document.to_string()))
+    let text = document.to_string();
+    let tag = fingerprint(&text);
+    let header = (ETAG, format!("W/\"{tag}\""));
+    if super::condition(request).knows(&tag) {
+        return Ok(HttpResponse::NotModified().insert_header(header).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, SCIM_JSON)).insert_header(header).body(text))
 }
 
 fn unknown(what: &str, name: &str) -> Failure {

@@ -6,6 +6,7 @@
 pub(super) mod bulk;
 pub(super) mod discovery;
 mod pieces;
+mod prefer;
 pub(super) mod resources;
 
 use std::borrow::Cow;
@@ -20,14 +21,13 @@ use serde_json::{Map, Value};
 use crate::context::{Context, Permission};
 use crate::http::error::Failure;
 use crate::http::exchange::Trail;
+use crate::http::scim::prefer::{PREFER, Return};
 use crate::http::{App, Place, auth, body};
 use crate::quirks::{self, Profile};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::ResourceType;
 use crate::scim::urn;
 use crate::scim::version::Condition;
-
-const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// A request with all that is known about it.
 pub(super) struct Call<'a> {
@@ -94,22 +94,20 @@ impl Call<'_> {
         headers.is_empty() || headers.iter().flat_map(|header| header.split(',')).any(admits_json)
     }
 
-    /// Whether the client wants no body where it can do without (RFC 7240 §4.2).
-    fn prefers_minimal(&self) -> bool {
-        let preferences = self.list(PREFER).unwrap_or_default();
-        preferences
-            .split([',', ';'])
-            .any(|preference| preference.trim().eq_ignore_ascii_case("return=minimal"))
+    /// Whether the client wants to see what it wrote, if it says so.
+    fn prefers(&self) -> Option<Return> {
+        Return::parse(&self.list(PREFER)?)
+    }
+
+    /// Whether the answer to a PATCH has no body unless attributes are asked for (reading A9).
+    fn wants_brief_patch(&self) -> bool {
+        let is_usual = self.profile().policy.patch_no_content;
+        self.prefers().map_or(is_usual, |wanted| wanted == Return::Minimal)
     }
 
     /// Refuses clients that may not read, or whom SCIM does not concern at all.
     pub(super) fn check_may_read(&self) -> Result<(), ScimError> {
         self.check_may(Permission::ReadScim)
-    }
-
-    /// Whether the answer to a PATCH has no body unless attributes are asked for (reading A9).
-    fn wants_brief_patch(&self) -> bool {
-        self.profile().policy.patch_no_content || self.prefers_minimal()
     }
 
     /// Refuses clients that may only read.
@@ -171,15 +169,24 @@ impl Call<'_> {
 
     /// The preconditions in the request's headers.
     fn condition(&self) -> Condition {
-        Condition::from_headers(self.list(IF_MATCH).as_deref(), self.list(IF_NONE_MATCH).as_deref())
+        condition(self.request)
     }
 
-    /// A header that is a list, wherever it was broken into lines.
     fn list(&self, name: HeaderName) -> Option<Cow<'_, str>> {
-        let mut lines = self.request.headers().get_all(name).map(|line| line.to_str().unwrap_or_default());
-        let first = lines.next()?;
-        Some(lines.fold(Cow::Borrowed(first), |list, line| Cow::Owned(format!("{list}, {line}"))))
+        list(self.request, name)
     }
+}
+
+/// The preconditions in a request's headers.
+fn condition(request: &HttpRequest) -> Condition {
+    Condition::from_headers(list(request, IF_MATCH).as_deref(), list(request, IF_NONE_MATCH).as_deref())
+}
+
+/// A header that is a list, wherever it was broken into lines.
+fn list(request: &HttpRequest, name: HeaderName) -> Option<Cow<'_, str>> {
+    let mut lines = request.headers().get_all(name).map(|line| line.to_str().unwrap_or_default());
+    let first = lines.next()?;
+    Some(lines.fold(Cow::Borrowed(first), |list, line| Cow::Owned(format!("{list}, {line}"))))
 }
 
 /// Whether an element of `Accept` admits the one media type that is sent, or plain JSON, which it is.

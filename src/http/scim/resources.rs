@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION};
 use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::directory::{Entry, Listing, Pieces};
 use crate::http::error::{Failure, SCIM_JSON};
 use crate::http::query::Query;
+use crate::http::scim::prefer::{PREFERENCE_APPLIED, Return};
 use crate::http::scim::{Call, pieces};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::filter::Filter;
@@ -40,6 +42,7 @@ pub(in crate::http) async fn search(
     answer_query(call, kinds, query, &projection).await
 }
 
+/// The page that matches; to a GET with its tag, or only that, if the client has the page.
 async fn answer_query(
     call: &mut Call<'_>,
     kinds: &Kinds,
@@ -48,7 +51,17 @@ async fn answer_query(
 ) -> Result<HttpResponse, Failure> {
     let query = ListQuery { filter: call.filter(kinds, query.filter), ..query };
     let listing = call.app.directory.list(call.context, kinds, &query, projection).await?;
-    Ok(list_response(call, listing, projection))
+    let tag = listing.tag();
+    let tagged = (ETAG, format!("W/\"{tag}\""));
+    if *call.request.method() == Method::POST {
+        return Ok(list_response(call, HttpResponse::Ok(), listing, projection));
+    }
+    if call.condition().knows(&tag) {
+        return Ok(HttpResponse::NotModified().insert_header(tagged).finish());
+    }
+    let mut response = HttpResponse::Ok();
+    response.insert_header(tagged);
+    Ok(list_response(call, response, listing, projection))
 }
 
 /// POST on a type.
@@ -58,12 +71,15 @@ pub(in crate::http) async fn create(
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
     call.check_may_write()?;
-    let projection = Query::parse(call.request.query_string())?.projection()?;
+    let query = Query::parse(call.request.query_string())?;
+    let projection = query.projection()?;
     let body = call.resource(kind, payload).await?;
     let entry = call.app.directory.create(call.context, kind, body, &projection).await?;
-    let location = entry.location(call.base);
     let mut response = HttpResponse::Created();
-    response.insert_header((LOCATION, location));
+    response.insert_header((LOCATION, entry.location(call.base)));
+    if call.prefers() == Some(Return::Minimal) && !query.projects() {
+        return Ok(without_entry(response, &entry, true));
+    }
     Ok(with_entry(call, response, entry, &projection))
 }
 
@@ -110,10 +126,14 @@ pub(in crate::http) async fn replace(
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
     call.check_may_write()?;
-    let projection = Query::parse(call.request.query_string())?.projection()?;
+    let query = Query::parse(call.request.query_string())?;
+    let projection = query.projection()?;
     let body = call.resource(kind, payload).await?;
     let entry =
         call.app.directory.replace(call.context, kind, id, &call.condition(), body, &projection).await?;
+    if call.prefers() == Some(Return::Minimal) && !query.projects() {
+        return Ok(without_entry(HttpResponse::NoContent(), &entry, true));
+    }
     Ok(with_entry(call, HttpResponse::Ok(), entry, &projection))
 }
 
@@ -132,7 +152,8 @@ pub(in crate::http) async fn patch(
         call.app.directory.patch(call.context, kind, id, &call.condition(), body, &projection).await?;
     let is_brief = call.wants_brief_patch() && !query.projects();
     if is_brief || entry.has_too_many_members() {
-        return Ok(HttpResponse::NoContent().insert_header((ETAG, entry.etag())).finish());
+        let is_preferred = is_brief && call.prefers().is_some();
+        return Ok(without_entry(HttpResponse::NoContent(), &entry, is_preferred));
     }
     Ok(with_entry(call, HttpResponse::Ok(), entry, &projection))
 }
@@ -148,6 +169,14 @@ pub(in crate::http) async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// The answer to a write that does not show the resource, perhaps because the client prefers that.
+fn without_entry(mut response: HttpResponseBuilder, entry: &Entry, is_preferred: bool) -> HttpResponse {
+    if is_preferred {
+        response.insert_header((PREFERENCE_APPLIED, Return::Minimal.applied()));
+    }
+    response.insert_header((ETAG, entry.etag())).finish()
+}
+
 /// The representation of a resource. RFC 7643 §3.1: `meta.location` is the value of `Content-Location`.
 fn with_entry(
     call: &Call<'_>,
@@ -161,13 +190,22 @@ fn with_entry(
         // RFC 7644 §3.11: where the user is found by everybody.
         response.insert_header((LOCATION, entry.location(call.base)));
     }
+    let is_write = !matches!(*call.request.method(), Method::GET | Method::HEAD);
+    if is_write && call.prefers() == Some(Return::Representation) {
+        response.insert_header((PREFERENCE_APPLIED, Return::Representation.applied()));
+    }
     let mut body = Pieces::default();
     entry.pieces(call.base, projection, &mut body);
     pieces::respond(call, response, body)
 }
 
 /// The ListResponse of RFC 7644 §3.4.2, written around the bytes of its resources.
-fn list_response(call: &Call<'_>, listing: Listing, projection: &Projection) -> HttpResponse {
+fn list_response(
+    call: &Call<'_>,
+    mut response: HttpResponseBuilder,
+    listing: Listing,
+    projection: &Projection,
+) -> HttpResponse {
     let head = format!(
         r#"{{"schemas":["{}"],"totalResults":{},"startIndex":{},"itemsPerPage":{},"Resources":["#,
         urn::LIST_RESPONSE,
@@ -184,7 +222,6 @@ fn list_response(call: &Call<'_>, listing: Listing, projection: &Projection) -> 
         entry.pieces(call.base, projection, &mut body);
     }
     body.text.extend_from_slice(b"]}");
-    let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, SCIM_JSON));
     pieces::respond(call, response, body)
 }
