@@ -1,7 +1,7 @@
 //! When two spellings are the same address or the same number: the canonical form that is compared and indexed.
 //!
 //! Invariant: a text that is no number stays a text, so that what an identity provider pushes is never refused; only
-//! [`address`] and [`number`], which commands use, say no.
+//! [`admitted`], which commands use, says no.
 
 use std::fmt;
 use std::str::FromStr;
@@ -49,6 +49,14 @@ pub fn canonical(kind: ContactKind, text: &str, region: Option<Region>) -> Strin
     match kind {
         ContactKind::Email => Key::folded(text.trim()).as_str().to_owned(),
         ContactKind::Phone => number(text, region).unwrap_or_else(|| without_separators(text)),
+    }
+}
+
+/// An address or number as it is stored, if the text is one.
+pub fn admitted(kind: ContactKind, text: &str, region: Option<Region>) -> Option<String> {
+    match kind {
+        ContactKind::Email => address(text),
+        ContactKind::Phone => number(text, region),
     }
 }
 

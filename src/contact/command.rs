@@ -8,7 +8,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::contact::{Contact, Contacts, Source, Verification, address, number};
+use crate::contact::{Contact, Contacts, Source, Verification, admitted};
 use crate::scim::schema::ContactKind;
 
 /// What a command came to.
@@ -270,11 +270,7 @@ impl Contacts {
     }
 
     fn admit(&self, kind: ContactKind, text: &str) -> Result<String, Error> {
-        let admitted = match kind {
-            ContactKind::Email => address(text),
-            ContactKind::Phone => number(text, self.policy.region),
-        };
-        admitted.ok_or(Error::Invalid(kind))
+        admitted(kind, text, self.policy.region).ok_or(Error::Invalid(kind))
     }
 
     /// The canonical value of the selected contact.

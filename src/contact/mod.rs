@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub use canonical::{Region, UnknownRegion, address, canonical, number};
+pub use canonical::{Region, UnknownRegion, address, admitted, canonical, number};
 pub use command::{Add, Demotion, Error, Outcome, Primary, Select, SetPrimary, Truth};
 pub use document::settle;
 pub use policy::{Claims, Policy};

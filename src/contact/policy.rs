@@ -68,11 +68,13 @@ pub struct Policy {
     pub claims: Claims,
     /// Where numbers without a country code are from.
     pub region: Option<Region>,
+    /// Whether a user may be merged away whose address or number another one gets.
+    pub merges: bool,
 }
 
 impl Policy {
     /// The names of the settings, what may be written behind them, and what they decide.
-    pub const SETTINGS: [(&'static str, &'static str, &'static str); 2] = [
+    pub const SETTINGS: [(&'static str, &'static str, &'static str); 3] = [
         (
             "identifier-uniqueness",
             "none, login, verified, primary-or-verified or all",
@@ -83,6 +85,11 @@ impl Policy {
             "the two letters of a country, as in CH, or none",
             "Where phone numbers without a country code are from.",
         ),
+        (
+            "merge-on-conflict",
+            "on or off",
+            "Whether a user is merged away when another one gets the address or number that it logs in by.",
+        ),
     ];
 
     /// The value of one by its name, as it is written.
@@ -90,6 +97,7 @@ impl Policy {
         match (name, &self.region) {
             ("identifier-uniqueness", _) => self.claims.to_string(),
             ("default-phone-region", Some(region)) => region.to_string(),
+            ("merge-on-conflict", _) => if self.merges { "on" } else { "off" }.to_owned(),
             _ => "none".to_owned(),
         }
     }
@@ -104,6 +112,10 @@ impl Policy {
                 true
             }
             "default-phone-region" => value.parse().map(|region| self.region = Some(region)).is_ok(),
+            "merge-on-conflict" if matches!(value, "on" | "off") => {
+                self.merges = value == "on";
+                true
+            }
             _ => false,
         }
     }
@@ -123,7 +135,15 @@ mod tests {
         }
         assert!(policy.set("default-phone-region", "ch") && policy.region.is_some());
         assert!(policy.set("default-phone-region", "none") && policy.region.is_none());
-        for (name, value) in [("identifier-uniqueness", "on"), ("default-phone-region", "XX"), ("x", "y")] {
+        assert!(policy.set("merge-on-conflict", "on") && policy.get("merge-on-conflict") == "on");
+        assert!(policy.set("merge-on-conflict", "off") && policy.get("merge-on-conflict") == "off");
+        let wrong = [
+            ("identifier-uniqueness", "on"),
+            ("default-phone-region", "XX"),
+            ("merge-on-conflict", "yes"),
+            ("x", "y"),
+        ];
+        for (name, value) in wrong {
             assert!(!policy.set(name, value), "{name}={value}");
         }
     }

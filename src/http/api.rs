@@ -20,14 +20,23 @@ use serde_json::{Map, Value};
 use crate::context::{Context, Permission};
 use crate::http::error::Failure;
 use crate::http::exchange::Trail;
-use crate::http::{App, admin, auth, base, body, identity, json, monocloud, query, transmit, zitadel};
+use crate::http::{
+    App, admin, auth, base, body, descope, identity, json, monocloud, query, transmit, zitadel,
+};
 use crate::id::ResourceId;
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::uri;
 
 /// The APIs beside SCIM.
-pub(super) const APIS: [&Api; 6] =
-    [&admin::API, &identity::API, &transmit::API, &zitadel::REST, &zitadel::CONNECT, &monocloud::API];
+pub(super) const APIS: [&Api; 7] = [
+    &admin::API,
+    &identity::API,
+    &transmit::API,
+    &zitadel::REST,
+    &zitadel::CONNECT,
+    &monocloud::API,
+    &descope::API,
+];
 
 /// One API: where it is, who may use it and how it talks.
 pub(super) struct Api {

@@ -10,6 +10,7 @@ mod api;
 mod auth;
 mod base;
 mod body;
+mod descope;
 mod error;
 mod exchange;
 mod identity;

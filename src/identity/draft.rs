@@ -6,10 +6,10 @@
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::contact::{Contacts, address, number};
+use crate::contact::{Contacts, admitted};
 use crate::context::Context;
 use crate::courier::Channels;
-use crate::identity::user::recovery_attribute;
+use crate::identity::user::{is_same_name, recovery_attribute};
 use crate::identity::{Bag, Error, PasswordInfo, State, User};
 use crate::scim::admit::{Rules, admit_value};
 use crate::scim::registry::{AttributeName, ResourceType};
@@ -115,13 +115,37 @@ impl<'a> Draft<'a> {
                 let reason = "it must have 1 to 256 bytes and no control characters".into();
                 return Err(Error::Invalid { field: "loginIds".into(), reason });
             }
-            if !unique.iter().any(|other| other.eq_ignore_ascii_case(id)) {
+            if !unique.iter().any(|other| is_same_name(other, id)) {
                 unique.push(id);
             }
         }
         let ids = json!(unique);
         self.put(Some(urn::IDENTIFIERS), "loginIds", ids);
         Ok(())
+    }
+
+    /// Puts another name to log in by in the place of this one, or none. A user name that goes away gives way to the next
+    /// name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the user has no such name, or for one that cannot be; [`Error::LastLoginId`] if none would be
+    /// left.
+    pub fn replace_login_name(&mut self, old: &str, new: Option<&str>) -> Result<(), Error> {
+        let mut names: Vec<String> = self.user.login_names().into_iter().map(str::to_owned).collect();
+        let Some(at) = names.iter().position(|name| is_same_name(name, old)) else {
+            let reason = "the user does not log in by this name".into();
+            return Err(Error::Invalid { field: "loginId".into(), reason });
+        };
+        match new {
+            Some(new) => names.splice(at..=at, [new.to_owned()]).for_each(drop),
+            None => drop(names.remove(at)),
+        }
+        let first = names.first().ok_or(Error::LastLoginId)?.clone();
+        self.set_login_ids(&names)?;
+        match self.user.user_name().is_some_and(|name| is_same_name(name, old)) {
+            true => self.set_user_name(Some(&first)),
+            false => Ok(()),
+        }
     }
 
     /// Sets the address or number for the recovery of the account; none takes it away.
@@ -137,10 +161,7 @@ impl<'a> Draft<'a> {
         let entries = match value {
             None => Vec::new(),
             Some(text) => {
-                let value = match kind {
-                    ContactKind::Email => address(text),
-                    ContactKind::Phone => number(text, self.cx.caller.profile.contacts.region),
-                };
+                let value = admitted(kind, text, self.cx.caller.profile.contacts.region);
                 vec![json!({"value": value.ok_or(Error::NotOne(kind))?, "verified": verified})]
             }
         };

@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
+use crate::contact::Contact;
 use crate::context::Context;
 use crate::directory::Stored;
+use crate::identity::user::is_same_name;
 use crate::identity::{Error, Identity, User};
 use crate::scim::listing::ListQuery;
 use crate::scim::registry::ResourceType;
@@ -94,7 +96,7 @@ impl Identity {
         let canonical = crate::contact::canonical(kind, value, cx.caller.profile.contacts.region);
         for stored in self.having(cx, kind, &canonical).await? {
             let user = self.whole(cx, stored).await?;
-            let is_it = |contact: &crate::contact::Contact| {
+            let is_it = |contact: &Contact| {
                 contact.canonical == canonical && (!verified_only || contact.verified.is_some())
             };
             let found = match primary_only {
@@ -123,6 +125,68 @@ impl Identity {
     async fn only(&self, cx: &Context, filter: String) -> Result<User, Error> {
         let query = Query { filter: Some(filter), limit: 1, ..Query::default() };
         self.search(cx, &query).await?.users.into_iter().next().ok_or(Error::NoUser)
+    }
+
+    /// Refuses names to log in by that are another user's; those before it has had. A user name is unique among user names
+    /// and a login id among login ids already.
+    pub(super) async fn check_names(
+        &self,
+        cx: &Context,
+        before: &[String],
+        user: &User,
+    ) -> Result<(), Error> {
+        let ids = user.login_ids();
+        let is_in = |names: &[&str], name: &str| names.iter().any(|other| is_same_name(other, name));
+        for name in user.login_names() {
+            if before.iter().any(|other| is_same_name(other, name)) {
+                continue;
+            }
+            let (own, elsewhere) = match (is_in(&ids, name), user.user_name().is_some_and(|own| own == name))
+            {
+                (true, true) => continue,
+                (true, false) => ("loginIds", "userName".to_owned()),
+                (false, _) => ("userName", format!("{}:loginIds", urn::IDENTIFIERS)),
+            };
+            let filter = format!("{elsewhere} eq {}", quoted(name));
+            if self.other(cx, filter, user.id()).await?.is_some() {
+                return Err(Error::Taken(own.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Another user who logs in by this address or number: by a name that it is, or because it was verified, which is
+    /// asked if `verified`.
+    pub(super) async fn rival(
+        &self,
+        cx: &Context,
+        (kind, value): (ContactKind, &str),
+        user: &str,
+        verified: bool,
+    ) -> Result<Option<User>, Error> {
+        let canonical = crate::contact::canonical(kind, value, cx.caller.profile.contacts.region);
+        let mut names = vec![quoted(value.trim()), quoted(&canonical)];
+        names.dedup();
+        let names =
+            names.iter().map(|name| format!("{}:loginIds eq {name} or userName eq {name}", urn::IDENTIFIERS));
+        let found = self.other(cx, names.collect::<Vec<_>>().join(" or "), user).await?;
+        if found.is_some() || !verified {
+            return Ok(found);
+        }
+        for stored in self.having(cx, kind, &canonical).await? {
+            let other = self.whole(cx, stored).await?;
+            let is_it = |contact: &Contact| contact.canonical == canonical && contact.verified.is_some();
+            if other.id() != user && other.contacts.of_kind(kind).any(is_it) {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first user but this one that a filter finds.
+    async fn other(&self, cx: &Context, filter: String, user: &str) -> Result<Option<User>, Error> {
+        let query = Query { filter: Some(filter), limit: 2, ..Query::default() };
+        Ok(self.search(cx, &query).await?.users.into_iter().find(|other| other.id() != user))
     }
 
     /// The users that match a query, a page of them.

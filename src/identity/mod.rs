@@ -27,6 +27,7 @@
 //! - [`Draft::start`] and [`Draft::resend`] begin a verification, [`Identity::complete`] and [`Identity::open_link`] end
 //!   it. With `Delivery::Return` the code comes back in [`Started::secret`] and nothing is sent.
 //!   [`Identity::is_verified_elsewhere`] tells whether another user verified a value already.
+//! - [`Identity::claim`] is [`Identity::change`] for a user who gets an address or number by which another one may log in.
 //! - [`Identity::delete`] and [`Identity::merge`] remove.
 //!
 //! Every way to fail is an [`Error`]; give each its status and body in the vendor's own way. Another tenant's user is
@@ -51,6 +52,7 @@ pub use draft::Draft;
 pub use error::Error;
 pub use find::{By, Found, Query};
 pub use link::Opened;
+pub use merge::Claim;
 pub use user::{Bag, Recovery, User};
 pub use verification::{Answer, Complete, Delivery, Method, Start, Started};
 
@@ -118,6 +120,7 @@ impl Identity {
         let user = User::of(cx, blank, std::iter::empty())?;
         let mut draft = Draft::new(cx, Self::kind(cx)?, self.channels, user, Vec::new());
         let out = edit(&mut draft)?;
+        self.check_names(cx, &[], draft.user()).await?;
         let (resource, asides) = draft.finish();
         let amendment = Amendment { resource, asides };
         let stored = self.directory.enrol(cx, Self::kind(cx)?, &id, amendment).await?;
@@ -137,8 +140,10 @@ impl Identity {
         let amend = async |stored: &Stored| {
             let user = self.whole(cx, stored.clone()).await?;
             let challenges = self.store.challenges(cx.caller.tenant, stored.record.pk).await?;
+            let names: Vec<String> = user.login_names().into_iter().map(str::to_owned).collect();
             let mut draft = Draft::new(cx, Self::kind(cx)?, self.channels, user, challenges);
             let out = edit(&mut draft)?;
+            self.check_names(cx, &names, draft.user()).await?;
             let (resource, asides) = draft.finish();
             Ok::<_, Error>((Amendment { resource, asides }, out))
         };

@@ -11,7 +11,7 @@ use crate::contact::{Contact, Contacts};
 use crate::context::Context;
 use crate::directory::Stored;
 use crate::identity::{Account, Error, State};
-use crate::scim::key::parse_instant;
+use crate::scim::key::{Key, parse_instant};
 use crate::scim::resource::Resource;
 use crate::scim::schema::ContactKind;
 use crate::scim::urn;
@@ -145,9 +145,20 @@ impl User {
         known.and_then(Value::as_array).into_iter().flatten()
     }
 
-    /// Other names to log in by.
+    /// The names to log in by that do not come through SCIM; the user name may be one of them.
     pub fn login_ids(&self) -> Vec<&str> {
         self.known("loginIds").filter_map(Value::as_str).collect()
+    }
+
+    /// All names to log in by, each once: the user name, and the others.
+    pub fn login_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.user_name().into_iter().collect();
+        for id in self.login_ids() {
+            if !names.iter().any(|name| is_same_name(name, id)) {
+                names.push(id);
+            }
+        }
+        names
     }
 
     /// The address or number for the recovery of the account.
@@ -187,6 +198,11 @@ impl User {
     pub fn bag(&self, bag: &Bag) -> Option<&Map<String, Value>> {
         self.bags.get(&bag.name())
     }
+}
+
+/// Whether two names to log in by are one.
+pub(super) fn is_same_name(one: &str, other: &str) -> bool {
+    Key::folded(one) == Key::folded(other)
 }
 
 /// The attribute of the identifiers extension that has addresses or numbers for recovery.

@@ -2,12 +2,12 @@
 
 use futures_util::future::join_all;
 use muster::contact::{Add, Demotion, Primary, Select, SetPrimary, Source, Truth};
-use muster::identity::{Bag, By, Error, Outcome, Query, State};
+use muster::identity::{Bag, By, Claim, Draft, Error, Outcome, Query, State};
 use muster::scim::schema::ContactKind::{Email, Phone};
 use muster::store::What;
 use serde_json::{Map, Value, json};
 
-use crate::harness::{stored, time};
+use crate::harness::{TENANT, stored, time};
 use crate::store_test;
 use crate::{World, at, context, has, pairs, swiss, world};
 
@@ -266,6 +266,76 @@ store_test! {
         assert_eq!(log[0], format!("delete|test, merging into {one}"));
         assert!(matches!(world.identity.merge(at(4), &one, &one, |_| Ok(())).await, Err(Error::Invalid { .. })));
         assert!(matches!(world.identity.merge(at(4), &one, &two, |_| Ok(())).await, Err(Error::NoUser)));
+    }
+
+    async fn an_address_that_another_logs_in_by_is_claimed_or_refused(db: Database) {
+        let world = world(&db).await;
+        let names = |name: &'static str| {
+            move |draft: &mut Draft<'_>| draft.set_login_ids(&[name.to_owned()])
+        };
+        let (one, two) = (user(&world, &[], false).await, user(&world, &["v@x.example"], true).await);
+        world.identity.change(at(1), &two, names("l@x.example")).await.unwrap();
+        let claim = |value, verified, may_merge| Claim { kind: Email, value, verified, may_merge };
+        let edit = |value: &'static str, truth: Truth| {
+            move |draft: &mut Draft<'_>| {
+                let now = draft.now();
+                Ok(draft.contacts_mut().set_primary(&set(Email, value, truth.clone()), now)?)
+            }
+        };
+        let merging = context(TENANT, time(2), &[("merge-on-conflict", "on")]);
+        for (cx, value, verified, may_merge) in [
+            (at(2), "L@x.example", false, true),
+            (at(2), "v@x.example", true, true),
+            (merging, "l@x.example", false, false),
+        ] {
+            let truth = if verified { Truth::Verified(Source::Admin) } else { Truth::Unverified };
+            let refused = world.identity.claim(cx, &one, claim(value, verified, may_merge), edit(value, truth)).await;
+            assert!(matches!(refused, Err(Error::Taken(name)) if name == "emails"), "{value}");
+        }
+        let free = world.identity.claim(at(2), &one, claim("v@x.example", false, false), edit("v@x.example", Truth::Unverified));
+        assert_eq!(has(&free.await.unwrap().0, Email), pairs(&[("v@x.example", false)]));
+        let wrong = world.identity.claim(merging, &one, claim("l", true, true), edit("l", Truth::Keep)).await;
+        assert!(matches!(wrong, Err(Error::NotOne(Email))));
+        let verified = Truth::Verified(Source::Admin);
+        let merged = world.identity.claim(merging, &one, claim("v@x.example", true, true), edit("v@x.example", verified));
+        let (merged, _) = merged.await.unwrap();
+        assert_eq!((merged.login_ids(), has(&merged, Email)), (vec!["l@x.example"], pairs(&[("v@x.example", true)])));
+        assert!(matches!(world.identity.user(at(3), &two).await, Err(Error::NoUser)));
+    }
+
+    async fn a_name_to_log_in_by_is_one_users_whichever_it_is(db: Database) {
+        let world = world(&db).await;
+        let made = |name: &'static str, ids: &'static [&'static str]| {
+            world.identity.create(at(1), move |draft| {
+                draft.set_user_name(Some(name))?;
+                let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+                if ids.is_empty() { Ok(()) } else { draft.set_login_ids(&ids) }
+            })
+        };
+        let (jane, ()) = made("jane", &["Jane", "j"]).await.unwrap();
+        assert_eq!(jane.login_names(), ["jane", "j"]);
+        for (name, ids, taken) in [
+            ("JANE", &[] as &[_], "userName"),
+            ("J", &[], "userName"),
+            ("x", &["jane"], "loginIds"),
+            ("x", &["J"], "loginIds"),
+        ] {
+            assert!(matches!(made(name, ids).await, Err(Error::Taken(path)) if path == taken), "{name} {ids:?}");
+        }
+        let (john, ()) = made("john", &[]).await.unwrap();
+        let replaced = async |id: &str, old: &'static str, new: Option<&'static str>| {
+            let edit = |draft: &mut Draft<'_>| draft.replace_login_name(old, new);
+            let (user, ()) = world.identity.change(at(2), id, edit).await?;
+            Ok::<_, Error>((user.user_name().map(str::to_owned), user.login_names().join(" ")))
+        };
+        let names = |name: &str, all: &str| (Some(name.to_owned()), all.to_owned());
+        let (jane, john) = (jane.id(), john.id());
+        assert!(matches!(replaced(john, "john", Some("J")).await, Err(Error::Taken(_))));
+        assert!(matches!(replaced(john, "john", None).await, Err(Error::LastLoginId)));
+        assert!(matches!(replaced(john, "jane", None).await, Err(Error::Invalid { .. })));
+        assert_eq!(replaced(john, "JOHN", Some("x")).await.unwrap(), names("x", "x"));
+        assert_eq!(replaced(jane, "jane", Some("jd")).await.unwrap(), names("jd", "jd j"));
+        assert_eq!(replaced(jane, "jd", None).await.unwrap(), names("j", "j"));
     }
 
     async fn of_two_who_set_one_verified_address_at_once_one_gets_it(db: Database) {

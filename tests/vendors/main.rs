@@ -65,3 +65,12 @@ fn monocloud_answers_as_its_clients_expect() {
     };
     everywhere().iter().for_each(|app| run(app, "monocloud", &mut look));
 }
+
+#[test]
+fn descope_answers_as_its_document_says() {
+    for app in everywhere() {
+        let mut shapes = shapes::Shapes::read("descope");
+        run(&app, "descope", &mut |method, target, answer| shapes.check(method, target, answer));
+        assert_eq!(shapes.never_answered(), [""; 0]);
+    }
+}

@@ -229,9 +229,10 @@ impl<'a> Run<'a> {
             rest = behind;
         }
         if let Some(token) = token {
-            request = match target.starts_with("/api/users") {
-                true => request.header("X-API-KEY", &token),
-                false => request.token(&token),
+            request = match target.split('/').skip(1).take(2).collect::<Vec<_>>()[..] {
+                ["api", ..] => request.header("X-API-KEY", &token),
+                ["v1" | "v2", "mgmt"] => request.token(&format!("{}:{token}", self.known["tenant"])),
+                _ => request.token(&token),
             };
         }
         if !rest.is_empty() {

@@ -377,8 +377,10 @@ pub(super) async fn get_user(call: &Call, request: OfUser) -> Result<Got, Refusa
     let user = call.app.identity.user(&call.context, &request.user_id).await?;
     let cx = &call.context;
     let name = user.user_name().unwrap_or(user.id()).to_owned();
-    let mut login_names = vec![name.clone()];
-    login_names.extend(user.login_ids().into_iter().map(str::to_owned));
+    let mut login_names: Vec<String> = user.login_names().into_iter().map(str::to_owned).collect();
+    if user.user_name().is_none() {
+        login_names.insert(0, name.clone());
+    }
     let state = match user.state() {
         State::Pending => "USER_STATE_INITIAL",
         State::Active => "USER_STATE_ACTIVE",
