@@ -8,6 +8,7 @@ mod deleted;
 mod explain;
 mod export;
 mod import;
+mod log;
 mod progress;
 mod schema;
 mod schemas;

@@ -4,7 +4,6 @@
 //! first token.
 
 use std::future::Future;
-use std::io::BufWriter;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::pin::pin;
@@ -15,12 +14,10 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, Bootstrap};
-use crate::cli::{Refused, say, schemas};
-use crate::config::{self, Given, LogFormat, Settings};
+use crate::cli::{Refused, log, say, schemas};
+use crate::config::{self, Given, Settings};
 use crate::courier::{self, Channels, Courier};
 use crate::directory::Directory;
 use crate::http;
@@ -30,9 +27,6 @@ use crate::store::{DatabaseUrl, Store, StoreError};
 
 /// How long to wait before a database that is away is tried again.
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
-
-/// How many log lines may wait to be written.
-const LINES_WAITING: usize = 8192;
 
 /// Run the server.
 #[derive(Debug, Args)]
@@ -55,7 +49,7 @@ impl Serve {
     pub(super) async fn run(self, now: DateTime<Utc>) -> Result<(), Refused> {
         let settings = self.given.over(Given::from_file(self.config.as_deref())?).resolve()?;
         // What was logged is written before this ends.
-        let _log = start_logging(settings.log_format)?;
+        let _log = log::start(settings.log_format)?;
         let registry = Arc::new(schemas::registry(settings.schemas.as_deref())?);
         let courier = Courier::new(&settings.courier).map_err(Refused)?;
         let channels = courier.channels();
@@ -147,26 +141,6 @@ fn http_settings(settings: Settings) -> http::Settings {
         request_timeout: settings.request_timeout,
         workers: settings.workers,
     }
-}
-
-/// Log lines are written by a thread of their own, many at a time where many come; none is lost while the guard lives
-/// or when it goes, and a reader that is slow makes requests wait only after some thousand lines.
-fn start_logging(format: LogFormat) -> Result<WorkerGuard, Refused> {
-    let filter = config::log_filter().unwrap_or_else(|| "info,actix_server=warn".to_owned());
-    let filter = EnvFilter::try_new(&filter).map_err(|error| {
-        Refused(format!("the log filter {filter:?} is none: {error}; write info or debug"))
-    })?;
-    let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(false)
-        .buffered_lines_limit(LINES_WAITING)
-        .thread_name("log")
-        .finish(BufWriter::with_capacity(64 * 1024, std::io::stderr()));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    match format {
-        LogFormat::Text => lines.with_ansi(false).init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-    }
-    Ok(guard)
 }
 
 /// Ready when the process is asked to end.

@@ -119,11 +119,20 @@ impl Directory {
             limit: query.limit(),
             group: None,
         };
-        let page = self.store.search(cx.caller.tenant, &search).await.map_err(too_complex)?;
-        let found = page.records.into_iter();
-        let mut entries: Vec<Entry> =
-            found.filter_map(|(scope, record)| Some(self.entry(cx, kinds.get(scope)?, record))).collect();
-        self.load_groups(cx, &mut entries, projection).await?;
+        let shows = |kind: &Arc<ResourceType>| kind.groups().is_some_and(|a| projection.shows(kind, a));
+        let shown: Vec<bool> = kinds.iter().map(shows).collect();
+        let (page, groups) = match shown.contains(&true) {
+            true => self.store.search_with_groups(cx.caller.tenant, &search).await,
+            false => self.store.search(cx.caller.tenant, &search).await.map(|page| (page, Vec::new())),
+        }
+        .map_err(too_complex)?;
+        let mut groups = groups.into_iter();
+        let entries = page.records.into_iter().filter_map(|(scope, record)| {
+            let mut entry = self.entry(cx, kinds.get(scope)?, record);
+            entry.groups = groups.next().filter(|_| shown.get(scope) == Some(&true)).unwrap_or_default();
+            Some(entry)
+        });
+        let mut entries: Vec<Entry> = entries.collect();
         self.finish(cx, &mut entries, projection).await?;
         Ok(Listing { total: page.total, start_index: query.start(), entries })
     }

@@ -3,9 +3,7 @@
 //! Invariant: a batch happens as a whole or not at all, and it was computed before it began: nothing is decided
 //! while a transaction is open. Compare-and-swap on `version` is the only guard against concurrent change.
 
-use std::borrow::Cow;
-
-use crate::store::driver::{DriverError, Statement, Value};
+use crate::store::driver::{DriverError, Sql, Statement, Value};
 use crate::store::error::StoreError;
 
 /// The steps of one write, in order.
@@ -59,7 +57,7 @@ enum Guard {
 }
 
 impl Step {
-    pub(super) fn new(sql: impl Into<Cow<'static, str>>, params: Vec<Value>) -> Self {
+    pub(super) fn new(sql: impl Into<Sql>, params: Vec<Value>) -> Self {
         Statement::new(sql, params).into()
     }
 

@@ -67,8 +67,21 @@ impl Lowering<'_> {
     }
 
     /// Whether an index leaves a few resources of all that there are, as far as the filter's form tells.
-    pub(super) fn finds_few(&self, filter: Option<&Filter>) -> bool {
-        filter.and_then(|filter| self.rank(filter)).is_some_and(|rank| rank <= Rank::Value)
+    pub(super) fn finds_few(&self, filter: &Filter) -> bool {
+        self.rank(filter).is_some_and(|rank| rank <= Rank::Value)
+    }
+
+    /// The resources `r` that an index finds by a filter: what goes behind FROM, up to where conditions can be
+    /// added with AND. One may be found more than once.
+    pub(super) fn found(&mut self, filter: &Filter) -> Option<String> {
+        let kind = self.kind_number();
+        let (driver, rest) = self.driven(filter)?;
+        let [tenant, of_kind] = ["r.tenant", "r.kind"].map(|column| self.dialect.tested(column));
+        // SQLite keeps the order of a CROSS JOIN.
+        let joined = format!(
+            "({driver}) d CROSS JOIN resource r WHERE r.pk = d.pk AND {tenant} = $1 AND {of_kind} = {kind}"
+        );
+        Some(std::iter::once(joined).chain(rest).collect::<Vec<_>>().join(" AND "))
     }
 
     /// Where a search begins.
@@ -245,7 +258,7 @@ impl Lowering<'_> {
         // Equality with a fact is all in the range; anything else is tested on the rows of the range.
         let row = (!matches!((relation, op), (Relation::Fact(_), Op::Eq))).then(|| self.row(inner, relation));
         let parts: Vec<String> = std::iter::once(from).chain(range).chain(row).collect();
-        format!("SELECT {owner} FROM {}", parts.join(" AND "))
+        format!("SELECT {owner} AS pk FROM {}", parts.join(" AND "))
     }
 
     /// The part of an index in which all matching keys are, though perhaps others too.

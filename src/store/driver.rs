@@ -4,8 +4,9 @@
 //! Parameters are written `$1` … `$n` and no SQL has another `$`; [`Dialect`] has the few verbs that engines spell
 //! differently.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 use std::vec;
 
 use crate::store::batch::Batch;
@@ -52,15 +53,47 @@ impl<T: Into<Self>> From<Option<T>> for Value {
     }
 }
 
+/// The text of a statement.
+#[derive(Clone, Debug)]
+pub(super) enum Sql {
+    /// As it stands in the program.
+    Fixed(&'static str),
+    /// Made at run time.
+    Made(Arc<str>),
+}
+
+impl Deref for Sql {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Fixed(text) => text,
+            Self::Made(text) => text,
+        }
+    }
+}
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self::Fixed(text)
+    }
+}
+
+impl From<String> for Sql {
+    fn from(text: String) -> Self {
+        Self::Made(text.into())
+    }
+}
+
 /// One statement and the values of its parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Statement {
-    pub(super) sql: Cow<'static, str>,
+    pub(super) sql: Sql,
     pub(super) params: Vec<Value>,
 }
 
 impl Statement {
-    pub(super) fn new(sql: impl Into<Cow<'static, str>>, params: Vec<Value>) -> Self {
+    pub(super) fn new(sql: impl Into<Sql>, params: Vec<Value>) -> Self {
         Self { sql: sql.into(), params }
     }
 }
@@ -171,7 +204,7 @@ impl Driver {
     /// Runs a statement that reads a few rows by their keys.
     pub(super) async fn point(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.point(statement),
+            Self::Sqlite(sqlite) => sqlite.brief(statement).await,
             Self::Postgres(postgres) => postgres.read(statement).await,
         }
     }
@@ -179,7 +212,7 @@ impl Driver {
     /// Runs a statement that probably reads a few rows, and may read many.
     pub(super) async fn brief(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.brief(statement).await,
+            Self::Sqlite(sqlite) => sqlite.brief(&statement).await,
             Self::Postgres(postgres) => postgres.read(&statement).await,
         }
     }
@@ -265,7 +298,26 @@ impl Dialect {
     pub(super) fn few(self, select: &str) -> String {
         match self {
             Self::Sqlite => select.to_owned(),
-            Self::Postgres => format!("SELECT unnest(ARRAY({select}))"),
+            Self::Postgres => format!("SELECT unnest(ARRAY({select})) AS pk"),
+        }
+    }
+
+    /// The rows of a FROM as one value, a JSON array of arrays of these columns.
+    pub(super) fn rows(self, columns: &str, from: &str) -> String {
+        match self {
+            Self::Sqlite => format!("(SELECT json_group_array(json_array({columns})) FROM {from})"),
+            Self::Postgres => {
+                format!("(SELECT CAST(json_agg(json_build_array({columns})) AS TEXT) FROM {from})")
+            }
+        }
+    }
+
+    /// A text that is used again and again, as the engine takes it.
+    pub(super) fn spelled(self, sql: &str) -> Sql {
+        match self {
+            // SQLite takes `$2` for a name, and `?2` for the second parameter.
+            Self::Sqlite => sql.replace('$', "?").into(),
+            Self::Postgres => sql.to_owned().into(),
         }
     }
 

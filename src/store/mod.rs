@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::id::TenantId;
-use crate::scim::registry::{Registry, ResourceType};
+use crate::scim::registry::Registry;
 
 mod batch;
 mod beside;
@@ -21,6 +21,7 @@ mod driver;
 mod error;
 mod explain;
 mod layout;
+mod lookup;
 mod lower;
 mod members;
 mod nesting;
@@ -55,6 +56,7 @@ pub use write::{MemberEdit, Mutation, Unique, What};
 use batch::Step;
 use driver::{Driver, Migration, Row, Statement, Value};
 use layout::Layout;
+use lookup::Lookups;
 use postgres::Postgres;
 use sqlite::Sqlite;
 
@@ -102,6 +104,7 @@ pub struct Store {
 struct Inner {
     driver: Driver,
     layout: Layout,
+    lookups: Lookups,
     keys: tokio::sync::Mutex<KeyBlock>,
 }
 
@@ -131,8 +134,9 @@ impl Store {
         };
         let layout = Layout::default();
         layout.learn(&driver, registry).await?;
+        let lookups = Lookups::new(driver.dialect());
         let keys = tokio::sync::Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { driver, layout, keys }) })
+        Ok(Self { inner: Arc::new(Inner { driver, layout, lookups, keys }) })
     }
 
     /// Gives the attributes of one more registry their numbers; after that its types can be used.
@@ -158,52 +162,6 @@ impl Store {
     /// the engine has tools of its own for that.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         self.driver().backup(to).await
-    }
-
-    /// The resource of that type with that id, and on request the groups that it is in, directly or through other
-    /// groups. A read by key, which SQLite answers without leaving the caller's thread; one more where a group of
-    /// its is in another.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
-    pub async fn get(
-        &self,
-        tenant: TenantId,
-        kind: &ResourceType,
-        id: &str,
-        with_groups: bool,
-    ) -> Result<Option<(Record, Vec<GroupRef>)>, StoreError> {
-        let number = self.layout().kind(kind)?.number;
-        let mut sql = format!(
-            "SELECT 1, {} FROM resource r WHERE r.tenant = $1 AND r.id = $2 AND r.kind = $3",
-            Record::COLUMNS
-        );
-        if with_groups {
-            sql.push_str(&format!(
-                " UNION ALL SELECT 0, g.pk, g.id, {}, g.label, NULL, NULL, NULL FROM membership m \
-                 JOIN resource g ON g.pk = m.grp AND {} = $1 WHERE m.tenant = $1 AND m.member = $2",
-                nesting::IS_NESTED,
-                self.driver().dialect().tested("g.tenant")
-            ));
-        }
-        let statement = Statement::new(sql, vec![tenant.0.into(), id.into(), number.into()]);
-        let (mut record, mut groups, mut nested) = (None, Vec::new(), false);
-        for mut row in self.driver().point(&statement).await? {
-            if row.int()? == 1 {
-                record = Some(Record::read(&mut row)?);
-            } else {
-                let (pk, id) = (row.int()?, row.text()?);
-                nested |= row.int()? == 1;
-                groups.push((pk, GroupRef { id, display: row.maybe_text()?, is_direct: true }));
-            }
-        }
-        let Some(record) = record else { return Ok(None) };
-        if nested {
-            let groups = self.groups_above(tenant, &[id]).await?;
-            return Ok(Some((record, groups.into_iter().map(|(_, group)| group).collect())));
-        }
-        groups.sort_by_key(|(pk, _)| *pk);
-        Ok(Some((record, groups.into_iter().map(|(_, group)| group).collect())))
     }
 
     /// Which of the ids are resources of the tenant, and of which type.

@@ -4,17 +4,54 @@
 //! begins and nothing else, and each only once, so that groups may contain each other. Whose groups are in no group
 //! costs no walk. `$1` is the tenant.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::id::TenantId;
 use crate::store::Store;
-use crate::store::driver::Dialect;
+use crate::store::driver::{Dialect, Row};
 use crate::store::error::StoreError;
-use crate::store::record::GroupRef;
+use crate::store::record::{GroupRef, Record};
 
 /// 1 if the group `g` is in a group, else 0.
-pub(super) const IS_NESTED: &str =
+const IS_NESTED: &str =
     "CASE WHEN EXISTS (SELECT 1 FROM membership n WHERE n.tenant = $1 AND n.member = g.id) THEN 1 ELSE 0 END";
+
+/// The columns of a record, of the row with the alias `r`, and on request the groups that it is in itself.
+pub(super) fn columns(dialect: Dialect, with_groups: bool) -> Cow<'static, str> {
+    if !with_groups {
+        return Record::COLUMNS.into();
+    }
+    let from = format!(
+        "membership m JOIN resource g ON g.pk = m.grp AND {} = $1 WHERE m.tenant = $1 AND m.member = r.id",
+        dialect.tested("g.tenant")
+    );
+    let groups = dialect.rows(&format!("g.pk, g.id, g.label, {IS_NESTED}"), &from);
+    format!("{}, {groups}", Record::COLUMNS).into()
+}
+
+/// A record and the groups that it is in itself.
+pub(super) struct Shown {
+    pub(super) record: Record,
+    groups: Vec<GroupRef>,
+    /// Whether one of them is in a group.
+    is_nested: bool,
+}
+
+impl Shown {
+    /// Takes these columns from a row.
+    pub(super) fn read(row: &mut Row, with_groups: bool) -> Result<Self, StoreError> {
+        let record = Record::read(row)?;
+        let text = if with_groups { row.maybe_text()? } else { None };
+        let wrong = |error: serde_json::Error| StoreError::corrupt(error.to_string());
+        let groups = text.map(|text| serde_json::from_str(&text).map_err(wrong)).transpose()?;
+        let mut groups: Vec<(i64, String, Option<String>, i64)> = groups.unwrap_or_default();
+        groups.sort_unstable_by_key(|(pk, ..)| *pk);
+        let is_nested = groups.iter().any(|(_, _, _, nested)| *nested == 1);
+        let groups = groups.into_iter().map(|(_, id, display, _)| GroupRef { id, display, is_direct: true });
+        Ok(Self { record, groups: groups.collect(), is_nested })
+    }
+}
 
 /// `above (tenant, member, grp)`: the groups that members are in, directly or not; `seed` says which `m.member` are
 /// meant.
@@ -85,8 +122,29 @@ impl Store {
         Ok(direct)
     }
 
+    /// Records with all their groups, in the order of the groups' creation. No statement where no group is in another.
+    pub(super) async fn with_groups_above(
+        &self,
+        tenant: TenantId,
+        shown: Vec<Shown>,
+    ) -> Result<Vec<(Record, Vec<GroupRef>)>, StoreError> {
+        let nested = shown.iter().filter(|shown| shown.is_nested);
+        let nested: Vec<&str> = nested.map(|shown| shown.record.id.as_str()).collect();
+        let mut above: HashMap<String, Vec<GroupRef>> = HashMap::new();
+        if !nested.is_empty() {
+            for (member, group) in self.groups_above(tenant, &nested).await? {
+                above.entry(member).or_default().push(group);
+            }
+        }
+        let with_groups = shown.into_iter().map(|Shown { record, groups, is_nested }| {
+            let above = is_nested.then(|| above.remove(record.id.as_str()).unwrap_or_default());
+            (record, above.unwrap_or(groups))
+        });
+        Ok(with_groups.collect())
+    }
+
     /// The same for resources whose groups are known to be in groups.
-    pub(super) async fn groups_above(
+    async fn groups_above(
         &self,
         tenant: TenantId,
         members: &[&str],

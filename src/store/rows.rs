@@ -100,11 +100,42 @@ impl SideRows {
         resource: &Resource,
         also_unique: Unique<'_>,
     ) -> Result<Self, StoreError> {
-        let all = facts(kind, resource.body());
-        let label = label(resource.body());
+        Self::made(layout, kind, resource.body(), label(resource.body()), also_unique)
+    }
+
+    /// The rows of two versions of a resource, but those of attributes that have the same value in both.
+    pub(super) fn of_both(
+        layout: &Layout,
+        kind: &ResourceType,
+        versions: [&Resource; 2],
+        also_unique: Unique<'_>,
+    ) -> Result<[Self; 2], StoreError> {
+        let [old, new] = versions.map(Resource::body);
+        let differs = |name: &str| old.get(name) != new.get(name);
+        // Who claims an address depends on all addresses, and on what is known of them.
+        let contacts = kind.all_attributes().filter(|attribute| matches!(attribute.kept, Kept::Contact(_)));
+        let contacts: HashSet<&str> = contacts.map(|a| a.extension.as_deref().unwrap_or(&a.name)).collect();
+        let moves_contacts = contacts.iter().any(|name| differs(name));
+        let counts = |name: &str| name == "id" || differs(name) || moves_contacts && contacts.contains(name);
+        let rows = |body: &Map<String, Json>| {
+            let part = body.iter().filter(|(name, _)| counts(name));
+            let part = part.map(|(name, value)| (name.clone(), value.clone())).collect();
+            Self::made(layout, kind, &part, label(body), also_unique)
+        };
+        Ok([rows(old)?, rows(new)?])
+    }
+
+    fn made(
+        layout: &Layout,
+        kind: &ResourceType,
+        body: &Map<String, Json>,
+        label: Option<String>,
+        also_unique: Unique<'_>,
+    ) -> Result<Self, StoreError> {
+        let all = facts(kind, body);
         Ok(Self {
             facts: fact_rows(&layout.kind(kind)?, &all, also_unique.paths),
-            contacts: contact_rows(kind, resource.body(), &all, also_unique.claims),
+            contacts: contact_rows(kind, body, &all, also_unique.claims),
             label_key: label.as_deref().and_then(|label| label_key(&kind.family, label)),
             label,
         })

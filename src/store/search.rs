@@ -15,7 +15,8 @@ use crate::store::driver::{Row, Statement, Value};
 use crate::store::error::StoreError;
 use crate::store::layout::Place;
 use crate::store::lower::{Lowering, Relation};
-use crate::store::record::Record;
+use crate::store::nesting::{self, Shown};
+use crate::store::record::{GroupRef, Record};
 
 /// How many parts the filters of a search may have together: tests, `not`s, brackets and conjunctions. SQLite
 /// takes a statement with about a thousand cursors, and a part needs up to eight of them.
@@ -59,77 +60,97 @@ pub struct Page {
     pub records: Vec<(usize, Record)>,
 }
 
+/// The total, and the index of the scope of each resource.
+type Found = (u64, Vec<(usize, Shown)>);
+
 impl Store {
     /// One page of the matches and their total.
     ///
     /// # Errors
     /// [`StoreError::TooComplex`], [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn search(&self, tenant: TenantId, search: &Search) -> Result<Page, StoreError> {
+        let (total, found) = self.find(tenant, search, false).await?;
+        let records = found.into_iter().map(|(scope, shown)| (scope, shown.record));
+        Ok(Page { total, records: records.collect() })
+    }
+
+    /// The same, and in the order of the records the groups that each is in, directly or through other groups. One
+    /// statement where no group is in another, else two.
+    ///
+    /// # Errors
+    /// As [`Store::search`].
+    pub async fn search_with_groups(
+        &self,
+        tenant: TenantId,
+        search: &Search,
+    ) -> Result<(Page, Vec<Vec<GroupRef>>), StoreError> {
+        let (total, found) = self.find(tenant, search, true).await?;
+        let (scopes, shown): (Vec<usize>, Vec<Shown>) = found.into_iter().unzip();
+        let shown = self.with_groups_above(tenant, shown).await?;
+        let (records, groups): (Vec<Record>, Vec<_>) = shown.into_iter().unzip();
+        Ok((Page { total, records: scopes.into_iter().zip(records).collect() }, groups))
+    }
+
+    async fn find(&self, tenant: TenantId, search: &Search, with_groups: bool) -> Result<Found, StoreError> {
         if search.scopes.is_empty() {
-            return Ok(Page { total: 0, records: Vec::new() });
+            return Ok((0, Vec::new()));
         }
-        if let Some(page) = self.search_few(tenant, search).await? {
-            return Ok(page);
+        if let Some(found) = self.find_few(tenant, search, with_groups).await? {
+            return Ok(found);
         }
-        if let Some(page) = self.search_in_order(tenant, search).await? {
-            return Ok(page);
+        if let Some(found) = self.find_in_order(tenant, search, with_groups).await? {
+            return Ok(found);
         }
-        let rows = self.driver().brief(statement(self, tenant, search)?).await?;
-        let mut page = Page { total: 0, records: Vec::new() };
+        let rows = self.driver().brief(statement(self, tenant, search, with_groups)?).await?;
+        let (mut total, mut found) = (0, Vec::new());
         for mut row in rows {
-            page.total = u64::try_from(row.int()?).unwrap_or_default();
+            total = u64::try_from(row.int()?).unwrap_or_default();
             if let Some(scope) = row.maybe_int()? {
-                let scope = usize::try_from(scope).unwrap_or_default();
-                page.records.push((scope, Record::read(&mut row)?));
+                found.push((usize::try_from(scope).unwrap_or_default(), Shown::read(&mut row, with_groups)?));
             }
         }
-        Ok(page)
+        Ok((total, found))
     }
 
     /// The whole answer, where an index leaves so few matches that they fit on the first page. This is what providers
     /// ask before every write, so it takes the short way; none if it turned out to be no short way.
-    async fn search_few(&self, tenant: TenantId, search: &Search) -> Result<Option<Page>, StoreError> {
-        let ([scope], None, 0) = (search.scopes.as_slice(), search.group, search.offset) else {
-            return Ok(None);
-        };
-        if scope.sort.is_some() || search.limit == 0 {
-            return Ok(None);
-        }
-        check_parts(search)?;
-        let dialect = self.driver().dialect();
-        let mut lowering = Lowering::new(self.layout(), dialect, &scope.kind, vec![tenant.0.into()])?;
-        if !lowering.finds_few(scope.filter.as_ref()) {
+    async fn find_few(
+        &self,
+        tenant: TenantId,
+        search: &Search,
+        with_groups: bool,
+    ) -> Result<Option<Found>, StoreError> {
+        let Some(statement) = few(self, tenant, search, with_groups)? else { return Ok(None) };
+        let rows = self.driver().brief(statement).await?;
+        if rows.len() as u64 >= search.limit {
             return Ok(None);
         }
-        let condition = lowering.condition(scope.filter.as_ref(), None);
-        let limit = lowering.bind(i64::try_from(search.limit).unwrap_or(i64::MAX));
-        let sql = format!(
-            "SELECT {} FROM resource r WHERE {condition} ORDER BY r.pk LIMIT {limit}",
-            Record::COLUMNS
-        );
-        let rows = self.driver().brief(Statement::new(sql, lowering.into_params())).await?;
-        let total = rows.len() as u64;
-        if total >= search.limit {
-            return Ok(None);
-        }
-        let records = rows.into_iter().map(|mut row| Ok((0, Record::read(&mut row)?)));
-        Ok(Some(Page { total, records: records.collect::<Result<_, StoreError>>()? }))
+        let found = rows.into_iter().map(|mut row| Ok((0, Shown::read(&mut row, with_groups)?)));
+        let mut found: Vec<(usize, Shown)> = found.collect::<Result<_, StoreError>>()?;
+        // The rows of one resource lie together.
+        found.dedup_by_key(|(_, shown)| shown.record.pk);
+        Ok(Some((found.len() as u64, found)))
     }
 
     /// A full page of all resources of a type in the order of an index; none where an index has not all of it.
-    async fn search_in_order(&self, tenant: TenantId, search: &Search) -> Result<Option<Page>, StoreError> {
-        let Some(statement) = in_order(self, tenant, search)? else { return Ok(None) };
+    async fn find_in_order(
+        &self,
+        tenant: TenantId,
+        search: &Search,
+        with_groups: bool,
+    ) -> Result<Option<Found>, StoreError> {
+        let Some(statement) = in_order(self, tenant, search, with_groups)? else { return Ok(None) };
         let rows = self.driver().brief(statement).await?;
         if (rows.len() as u64) < search.limit {
             // What has no value follows, and is in no index.
             return Ok(None);
         }
-        let mut page = Page { total: 0, records: Vec::with_capacity(rows.len()) };
+        let (mut total, mut found) = (0, Vec::with_capacity(rows.len()));
         for mut row in rows {
-            page.total = u64::try_from(row.int()?).unwrap_or_default();
-            page.records.push((0, Record::read(&mut row)?));
+            total = u64::try_from(row.int()?).unwrap_or_default();
+            found.push((0, Shown::read(&mut row, with_groups)?));
         }
-        Ok(Some(page))
+        Ok(Some((total, found)))
     }
 
     /// How the database goes about a search, a line a step in its own words: for tests and for support.
@@ -137,19 +158,59 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn explain(&self, tenant: TenantId, search: &Search) -> Result<Vec<String>, StoreError> {
-        let statement = match in_order(self, tenant, search)? {
-            Some(statement) => statement,
-            None => statement(self, tenant, search)?,
+        let short = match few(self, tenant, search, false)? {
+            Some(statement) => Some(statement),
+            None => in_order(self, tenant, search, false)?,
         };
+        let statement = short.map_or_else(|| statement(self, tenant, search, false), Ok)?;
         let sql = self.driver().dialect().explain(&statement.sql);
         let rows = self.driver().scan(Statement::new(sql, statement.params)).await?;
         rows.into_iter().map(Row::last_text).collect()
     }
 }
 
+/// The statement that reads what an index finds, if that is few as far as the filter tells, up to a page of it; none where
+/// the search is for something else.
+fn few(
+    store: &Store,
+    tenant: TenantId,
+    search: &Search,
+    with_groups: bool,
+) -> Result<Option<Statement>, StoreError> {
+    let ([Scope { kind, filter: Some(filter), sort: None }], None, 0) =
+        (search.scopes.as_slice(), search.group, search.offset)
+    else {
+        return Ok(None);
+    };
+    if search.limit == 0 {
+        return Ok(None);
+    }
+    check_parts(search)?;
+    let dialect = store.driver().dialect();
+    let mut lowering = Lowering::new(store.layout(), dialect, kind, vec![tenant.0.into()])?;
+    if !lowering.finds_few(filter) {
+        return Ok(None);
+    }
+    let limit = i64::try_from(search.limit).unwrap_or(i64::MAX);
+    let lookups = &store.inner.lookups;
+    if let Some(statement) = lookups.find(tenant, &lowering.kind, filter, limit, with_groups) {
+        return Ok(Some(statement));
+    }
+    let Some(from) = lowering.found(filter) else { return Ok(None) };
+    let limit = lowering.bind(limit);
+    let columns = nesting::columns(dialect, with_groups);
+    let sql = format!("SELECT {columns} FROM {from} ORDER BY r.pk LIMIT {limit}");
+    Ok(Some(Statement::new(sql, lowering.into_params())))
+}
+
 /// The statement that reads all resources of a type in the order of the index on one of their values. Those without a
 /// value are not in it: they come last, or first where the greatest does, which only a required attribute rules out.
-fn in_order(store: &Store, tenant: TenantId, search: &Search) -> Result<Option<Statement>, StoreError> {
+fn in_order(
+    store: &Store,
+    tenant: TenantId,
+    search: &Search,
+    with_groups: bool,
+) -> Result<Option<Statement>, StoreError> {
     let ([Scope { kind, filter: None, sort: Some(path) }], None) = (search.scopes.as_slice(), search.group)
     else {
         return Ok(None);
@@ -169,7 +230,7 @@ fn in_order(store: &Store, tenant: TenantId, search: &Search) -> Result<Option<S
          WHERE f.tenant = $1 AND f.path = $2 ORDER BY f.key{direction}, f.resource LIMIT $3 OFFSET $4) \
          SELECT (SELECT CAST(COALESCE(SUM(c.n), 0) AS BIGINT) FROM counter c WHERE c.tenant = $1 AND c.kind = $5), {} \
          FROM page p JOIN resource r ON r.pk = p.pk AND {} = $1 ORDER BY p.k{direction}, p.pk",
-        Record::COLUMNS,
+        nesting::columns(store.driver().dialect(), with_groups),
         store.driver().dialect().tested("r.tenant"),
     );
     let (limit, offset) = (number_of(search.limit), number_of(search.offset));
@@ -183,7 +244,12 @@ fn check_parts(search: &Search) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Statement, StoreError> {
+fn statement(
+    store: &Store,
+    tenant: TenantId,
+    search: &Search,
+    with_groups: bool,
+) -> Result<Statement, StoreError> {
     check_parts(search)?;
     let dialect = store.driver().dialect();
     let mut params = vec![tenant.0.into()];
@@ -235,7 +301,7 @@ fn statement(store: &Store, tenant: TenantId, search: &Search) -> Result<Stateme
          SELECT t.total, p.scope, {} FROM (SELECT {total} AS total) t LEFT JOIN page p ON 1 = 1 \
          LEFT JOIN resource r ON r.pk = p.pk AND {} = $1 ORDER BY {}",
         order("k", "pk"),
-        Record::COLUMNS,
+        nesting::columns(dialect, with_groups),
         dialect.tested("r.tenant"),
         order("p.k", "p.pk"),
     );

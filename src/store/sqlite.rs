@@ -1,48 +1,37 @@
 //! The driver for SQLite: one thread that writes, and connections that read without waiting for it.
 //!
-//! Invariant: an answer to a write goes out only after the commit that holds it is on the disk. All waiting batches
-//! share one commit, and one which fails leaves nothing behind and takes nobody along. Nothing else in the program knows that the engine is SQLite.
+//! Invariant: nothing else in the program knows that the engine is SQLite.
+
+mod readers;
+mod writer;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{CachedStatement, Connection, ErrorCode, StatementStatus};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::store::batch::Batch;
-use crate::store::driver::{DriverError, Migration, Row, Statement, Value};
+use crate::store::driver::{Dialect, DriverError, Migration, Row, Statement, Value};
 use crate::store::error::StoreError;
+use readers::{Commits, Readers};
+use writer::{Job, Writer};
 
 /// How long a write waits for another process, such as the command line beside a running server.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many batches share a commit at most, so that the first of them does not wait for ever.
-const BATCHES_A_COMMIT: usize = 512;
-
 /// How many scans run at once: more would only take the processors from each other.
 const SCANS: usize = 8;
 
-/// How many steps of SQLite's machine a statement may take on a thread that answers requests: about a millisecond.
-const BRIEF: i32 = 50_000;
-
 /// Statements that a connection keeps prepared; filters make their own.
 const PREPARED: usize = 128;
-
-/// WAL pages between checkpoints (200 MB): random keys rewrite the same pages again and again, and the longer
-/// they are gathered the fewer are copied back.
-const CHECKPOINT_PAGES: i64 = 50_000;
-
-/// Page cache of the writer and of one reader, in KiB. Memory maps are not used: every connection's map would
-/// count as memory of its own.
-const WRITER_CACHE: i64 = 64 * 1024;
-const READER_CACHE: i64 = 8 * 1024;
 
 /// What migrations call in SQLite's words.
 const WORDS: [(&str, &str); 11] = [
@@ -68,42 +57,33 @@ pub(super) struct Sqlite {
     writer: Option<JoinHandle<()>>,
 }
 
-/// A batch on its way to the writer, and where the answer goes.
-struct Job {
-    batch: Batch,
-    answer: oneshot::Sender<Answer>,
-}
-
 type Answer = Result<Vec<Row>, StoreError>;
 
 impl Sqlite {
     /// Opens or creates the file and brings its tables up to date.
     pub(super) fn open(path: &Path, migrations: &[Migration]) -> Result<Self, StoreError> {
-        let mut connection = connect_writer(path).map_err(fault)?;
-        migrate(&mut connection, migrations)?;
+        let commits = Commits::default();
+        let mut writer = Writer::connect(path, commits.clone())?;
+        migrate(writer.connection(), migrations)?;
         let (queue, jobs) = channel();
         let writer = Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_jobs(&connection, &jobs))
+            .spawn(move || writer.run(&jobs))
             .map_err(|error| StoreError::unavailable(error.to_string()))?;
         Ok(Self {
-            readers: Arc::new(Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) }),
+            readers: Arc::new(Readers::new(path, commits)),
             scans: Arc::new(Semaphore::new(SCANS)),
             queue: Some(queue),
             writer: Some(writer),
         })
     }
 
-    /// Runs on the caller's thread: a read by key is shorter than the way to another thread.
-    pub(super) fn point(&self, statement: &Statement) -> Answer {
-        self.readers.query(statement)
-    }
-
-    /// Runs on the caller's thread until it turns out to be long; then it begins anew on another.
-    pub(super) async fn brief(&self, statement: Statement) -> Answer {
-        match self.readers.query_until(&statement, || true)? {
+    /// Runs on the caller's thread, because a read by key is shorter than the way to another, until it turns out to be
+    /// long; then it begins anew on another.
+    pub(super) async fn brief(&self, statement: &Statement) -> Answer {
+        match self.readers.brief(statement).await? {
             Some(rows) => Ok(rows),
-            None => self.scan(statement).await,
+            None => self.scan(statement.clone()).await,
         }
     }
 
@@ -115,7 +95,7 @@ impl Sqlite {
         let asker = Arc::new(());
         let waits = Arc::downgrade(&asker);
         let scan = tokio::task::spawn_blocking(move || {
-            let rows = readers.query_until(&statement, move || waits.strong_count() == 0);
+            let rows = readers.scan(&statement, move || waits.strong_count() == 0);
             drop(turn);
             rows
         });
@@ -144,7 +124,7 @@ impl Sqlite {
             let target = to.to_str().ok_or_else(|| StoreError::unavailable("the path is not UTF-8"));
             let copied = target.and_then(|target| {
                 let statement = Statement::new("VACUUM INTO $1", vec![target.into()]);
-                readers.query(&statement)?;
+                readers.scan(&statement, || false)?;
                 file.sync_all().map_err(unwritable)
             });
             if copied.is_err() {
@@ -168,81 +148,13 @@ fn new_file(path: &Path) -> std::io::Result<File> {
 impl Drop for Sqlite {
     /// Finishes what is queued. The writer closes last, because only it can fold the WAL back into the file.
     fn drop(&mut self) {
-        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.readers.close();
         self.queue = None;
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has dropped its queue, and with it everybody's answer: nothing is left to report.
             writer.join().ok();
         }
     }
-}
-
-/// The connections that read.
-struct Readers {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
-}
-
-impl Readers {
-    /// As many connections as threads read at the same time; one that failed is not used again.
-    fn query(&self, statement: &Statement) -> Answer {
-        let connection = self.take()?;
-        let (_, rows) = run(&connection, statement).map_err(fault)?;
-        self.give_back(connection);
-        Ok(rows)
-    }
-
-    /// The rows; none if `is_over`, which is asked every [`BRIEF`] steps of the statement.
-    fn query_until(
-        &self,
-        statement: &Statement,
-        is_over: impl FnMut() -> bool + Send + 'static,
-    ) -> Result<Option<Vec<Row>>, StoreError> {
-        let mut connection = self.take()?;
-        connection.progress_handler(BRIEF, Some(is_over)).map_err(fault)?;
-        let outcome = run(&connection, statement);
-        connection.progress_handler(0, None::<fn() -> bool>).map_err(fault)?;
-        let rows = match outcome {
-            Ok((_, rows)) => Some(rows),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => None,
-            Err(error) => return Err(fault(error)),
-        };
-        self.give_back(connection);
-        Ok(rows)
-    }
-
-    fn take(&self) -> Result<Connection, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| connect_reader(&self.path).map_err(fault), Ok)
-    }
-
-    fn give_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-    }
-}
-
-fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    connection.set_prepared_statement_cache_capacity(PREPARED);
-    connection.pragma_update(None, "cache_size", -READER_CACHE)?;
-    keep_plans(&connection)?;
-    Ok(connection)
-}
-
-fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    connection.set_prepared_statement_cache_capacity(PREPARED);
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
-    keep_plans(&connection)?;
-    Ok(connection)
 }
 
 /// SQLite would plan a statement anew whenever a bound value might matter to its plan, which costs more than to run
@@ -275,92 +187,24 @@ fn migrate(connection: &mut Connection, migrations: &[Migration]) -> Result<(), 
     transaction.commit().map_err(fault)
 }
 
-/// The writer's life: it ends when the store is dropped and the queue is empty.
-fn write_jobs(connection: &Connection, jobs: &Receiver<Job>) {
-    while let Ok(first) = jobs.recv() {
-        let waiting = std::iter::once(first).chain(jobs.try_iter()).take(BATCHES_A_COMMIT);
-        let (batches, answers): (Vec<_>, Vec<_>) = waiting.map(|job| (job.batch, job.answer)).unzip();
-        match commit(connection, &batches) {
-            Ok(results) => {
-                for (answer, result) in answers.into_iter().zip(results) {
-                    // Whoever asked may have gone away; the batch is written all the same.
-                    answer.send(result).ok();
-                }
-            }
-            Err(error) => {
-                for answer in answers {
-                    answer.send(Err(error.clone())).ok();
-                }
-            }
-        }
-    }
-}
-
-/// Commits the batches together. An error is everybody's; a batch's own failure is in its result.
-///
-/// Batches seldom fail, and in a savepoint SQLite copies every page that the batch touches: they run without, and once
-/// more, each in a savepoint of its own, where one failed and took the others with it.
-fn commit(connection: &Connection, batches: &[Batch]) -> Result<Vec<Answer>, StoreError> {
-    let mut one_failed = false;
-    let together = transaction(connection, || {
-        let run = |batch| run_steps(connection, batch).inspect_err(|_| one_failed = true).map(Ok);
-        batches.iter().map(run).collect()
-    });
-    match together {
-        Err(_) if one_failed => {
-            transaction(connection, || batches.iter().map(|batch| run_batch(connection, batch)).collect())
-        }
-        together => together,
-    }
-}
-
-/// Runs something in a transaction, which an error undoes.
-fn transaction<T>(
-    connection: &Connection,
-    run: impl FnOnce() -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    command(connection, "BEGIN IMMEDIATE").map_err(fault)?;
-    let committed = run().and_then(|done| command(connection, "COMMIT").map(|()| done).map_err(fault));
-    if committed.is_err() && !connection.is_autocommit() {
-        command(connection, "ROLLBACK").map_err(fault)?;
-    }
-    committed
-}
-
-/// Runs one batch in a savepoint. The outer error means that SQLite gave up the whole transaction, as it does
-/// when the disk is full.
-fn run_batch(connection: &Connection, batch: &Batch) -> Result<Answer, StoreError> {
-    command(connection, "SAVEPOINT batch").map_err(fault)?;
-    let result = run_steps(connection, batch);
-    if let Err(error) = &result {
-        if connection.is_autocommit() {
-            return Err(error.clone());
-        }
-        command(connection, "ROLLBACK TO batch").map_err(fault)?;
-    }
-    command(connection, "RELEASE batch").map_err(fault)?;
-    Ok(result)
-}
-
-fn run_steps(connection: &Connection, batch: &Batch) -> Answer {
-    let mut returned = Vec::new();
-    for step in &batch.steps {
-        let (changed, rows) =
-            run(connection, &step.statement).map_err(|error| step.refusal(driver_error(&error)))?;
-        step.check(changed)?;
-        returned.extend(rows);
-    }
-    Ok(returned)
-}
-
 fn command(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(drop)
+    prepare(connection, sql)?.execute([]).map(drop)
+}
+
+/// A statement that was prepared before, if it was. Its steps are counted anew, and not over all its lives.
+fn prepare<'a>(connection: &'a Connection, sql: &str) -> rusqlite::Result<CachedStatement<'a>> {
+    let prepared = connection.prepare_cached(sql)?;
+    prepared.reset_status(StatementStatus::VmStep);
+    Ok(prepared)
 }
 
 /// Runs a statement; answers how many rows it changed or returned, and the rows.
 fn run(connection: &Connection, statement: &Statement) -> rusqlite::Result<(usize, Vec<Row>)> {
-    // SQLite takes `$2` for a name, and `?2` for the second parameter.
-    let mut prepared = connection.prepare_cached(&statement.sql.replace('$', "?"))?;
+    let sql: &str = &statement.sql;
+    let mut prepared = match sql.contains('$') {
+        true => prepare(connection, &Dialect::Sqlite.spelled(sql))?,
+        false => prepare(connection, sql)?,
+    };
     let wanted = prepared.parameter_count();
     if wanted > statement.params.len() {
         return Err(rusqlite::Error::InvalidParameterCount(statement.params.len(), wanted));
@@ -455,10 +299,11 @@ mod tests {
         let full = write(fill).unwrap_err();
         assert!(matches!(full, StoreError::Unavailable(_)), "{full:?}");
         let count = Statement::new("SELECT COUNT(*) FROM t", Vec::new());
-        assert_eq!(sqlite.point(&count).unwrap().remove(0).int(), Ok(0));
+        let counted = || runtime.block_on(sqlite.brief(&count)).unwrap().remove(0).int();
+        assert_eq!(counted(), Ok(0));
         write("PRAGMA max_page_count = 1000").unwrap();
         write(fill).unwrap();
-        assert_eq!(sqlite.point(&count).unwrap().remove(0).int(), Ok(1));
+        assert_eq!(counted(), Ok(1));
     }
 
     #[test]

@@ -290,7 +290,8 @@ impl Write<'_> {
         new: &Resource,
         members: &MemberEdit,
     ) -> Result<Batch, StoreError> {
-        let (old, new) = (self.rows_of(old)?, self.rows_of(new)?);
+        let Mutation { kind, also_unique, .. } = *self.mutation;
+        let [old, new] = SideRows::of_both(self.layout, kind, [old, new], also_unique)?;
         let mut batch = Batch::from(self.replace_resource(record, &new));
         self.move_facts(&old, &new, &mut batch);
         self.move_contacts(&old, &new, &mut batch);
@@ -521,7 +522,7 @@ mod tests {
             for row in store.driver().scan(plan).await.unwrap() {
                 let step = row.last_text().unwrap();
                 if step.starts_with("SCAN") || step.ends_with("(tenant=?)") {
-                    found.push(format!("{step}: {}", statement.sql));
+                    found.push(format!("{step}: {}", &*statement.sql));
                 }
             }
         }

@@ -191,13 +191,14 @@ fn a_session_only_reads_unless_a_batch_says_that_it_writes() {
         let directory = db.open().await;
         let jane = directory.user(json!({"userName": "jane"})).await;
         // A function that writes, in the place of one that a read calls.
-        directory.sql(
+        directory.sql(&format!(
             "CREATE TABLE seen (n BIGINT); ALTER TABLE membership RENAME TO members; \
              CREATE FUNCTION see() RETURNS BIGINT LANGUAGE sql AS 'INSERT INTO seen VALUES (1) RETURNING n'; \
              CREATE VIEW membership AS SELECT tenant, grp + see() AS grp, member FROM members; \
-             INSERT INTO members VALUES (1, 1, 'x')",
-        );
-        let refused = directory.store.get(TENANT, directory.kind("User"), "x", true).await;
+             INSERT INTO members VALUES (1, 1, '{}')",
+            jane.id
+        ));
+        let refused = directory.store.get(TENANT, directory.kind("User"), jane.id.as_str(), true).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
         assert_eq!(directory.sql("SELECT COUNT(*) FROM seen"), ["0"]);
         assert_eq!(directory.get("User", jane.id.as_str()).await, Some(jane));

@@ -61,6 +61,35 @@ store_test! {
         }
     }
 
+    async fn who_has_a_value_twice_is_found_once_and_every_way_with_all_groups(db: Database) {
+        let directory = db.open().await;
+        let emails = json!([{"value": "j@example.com", "type": "work"}, {"value": "j@example.com", "type": "home"}]);
+        let jane = directory.user(json!({"userName": "jane", "emails": emails})).await;
+        directory.user(json!({"userName": "john"})).await;
+        let inner = directory.group("inner", &[jane.id.as_str()]).await;
+        directory.group("outer", &[inner.id.as_str()]).await;
+        let kind = directory.kind("User");
+        let value = || test(kind, "emails.value", Op::Eq, "j@example.com");
+        let each = Filter::Each { path: path(kind, "emails"), inner: Box::new(Filter::And(vec![value(), value()])) };
+        let name = test(kind, "userName", Op::Eq, "jane");
+        let long = Filter::Not(Box::new(test(kind, "userName", Op::Eq, "john")));
+        for filter in [value(), each, name, long] {
+            let search = search(kind, Some(filter));
+            let (page, groups) = directory.store.search_with_groups(TENANT, &search).await.unwrap();
+            assert_eq!(page, directory.store.search(TENANT, &search).await.unwrap());
+            assert_eq!((page.total, page.records.len()), (1, 1), "{search:?}");
+            let groups = groups[0].iter().map(|group| (group.display.as_deref().unwrap(), group.is_direct));
+            assert_eq!(groups.collect::<Vec<_>>(), [("inner", true), ("outer", false)], "{search:?}");
+        }
+        let mut listing = search(kind, None);
+        listing.scopes[0].sort = Some(path(kind, "userName"));
+        for limit in [2, 9] {
+            listing.limit = limit;
+            let (_, groups) = directory.store.search_with_groups(TENANT, &listing).await.unwrap();
+            assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [2, 0]);
+        }
+    }
+
     async fn missing_values_come_last_then_first_and_ties_in_order_of_creation(db: Database) {
         let directory = db.open().await;
         fill(&directory).await;
