@@ -239,6 +239,27 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Sets the hash of a password that another system made, where the tenant takes such. In one change there is either a
+    /// password or a hash.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the tenant does not; what is no hash is found when it is written.
+    pub fn set_password_hash(&mut self, hash: &str, temporary: bool) -> Result<(), Error> {
+        let invalid = |reason: &str| Error::Invalid { field: "passwordHash".into(), reason: reason.into() };
+        if !self.cx.caller.profile.policy.accept_password_hashes {
+            return Err(invalid(
+                "hashes of passwords are taken where the tenant sets accept-password-hashes",
+            ));
+        }
+        if hash.is_empty() {
+            return Err(invalid("it must not be empty"));
+        }
+        self.set(&format!("{}:passwordHash", urn::CREDENTIALS), &json!(hash))?;
+        let updated = self.now();
+        self.user.account.password = Some(PasswordInfo { temporary, updated, expires: None });
+        Ok(())
+    }
+
     /// Says that the password has to be changed at the next login, or that it has not.
     ///
     /// # Errors

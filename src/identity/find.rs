@@ -243,6 +243,16 @@ impl Identity {
 }
 
 /// A text as a filter writes it.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// The filter for users whose primary address or number fulfils a condition, as in `eq "a"`: the one that is marked, or any
+/// where none is.
+pub fn whose_primary(kind: ContactKind, condition: &str) -> String {
+    let attribute = kind.attribute();
+    format!(
+        "({attribute}[primary eq true and value {condition}] or \
+         {attribute}.value {condition} and not ({attribute}[primary eq true]))"
+    )
 }

@@ -117,4 +117,15 @@ check("a user is created with codes, and an update changes what it names", async
   await users.verifyPhone({ userId: made.id, verificationCode: changed.phoneCode });
 });
 
+check("users are found by their addresses and numbers", async () => {
+  const userId = await create("js-find@example.com");
+  await users.setPhone({ userId, phone: "+41791231006", verification: { case: "isVerified", value: true } });
+  const byEmail = { query: { case: "emailQuery", value: { emailAddress: "JS-find@example.com" } } };
+  const byPhone = { query: { case: "phoneQuery", value: { number: "+41 79 123 10 06" } } };
+  for (const query of [byEmail, byPhone]) {
+    const { result, details } = await users.listUsers({ queries: [query] });
+    assert.deepEqual([result.map((user) => user.userId), details.totalResult], [[userId], 1n]);
+  }
+});
+
 await run("@zitadel/client (Node)");

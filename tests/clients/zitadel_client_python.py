@@ -127,4 +127,15 @@ def _():
     assert found.phone.is_verified and found.email.email == "py-update@example.com"
 
 
+@check("users are found by their addresses and numbers")
+def _():
+    user = create("py-find@example.com")
+    users.set_phone(m.UserServiceSetPhoneRequest(user_id=user, phone="+41791230006", is_verified=True))
+    by_email = m.UserServiceSearchQuery(email_query=m.UserServiceEmailQuery(email_address="PY-find@example.com"))
+    by_phone = m.UserServiceSearchQuery(phone_query=m.UserServicePhoneQuery(number="+41 79 123 00 06"))
+    for query in (by_email, by_phone):
+        found = users.list_users(m.UserServiceListUsersRequest(queries=[query]))
+        assert [one.user_id for one in found.result] == [user], found
+
+
 check.end()

@@ -1,6 +1,6 @@
 //! Passwords: set, changed, taken away, and whether one has to be changed at the next login.
 //!
-//! Invariant: a password comes in clear; a hash that another system made is refused.
+//! Invariant: a password comes in clear, or as the hash that another system made of it, where the tenant takes hashes.
 
 use actix_web::HttpResponse;
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use crate::identity::{Draft, Error};
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct NewPassword {
     password: Option<String>,
-    /// Not taken.
+    /// The hash of the password, in its place; its beginning says the algorithm.
     password_hash: Option<String>,
     /// Whether it has to be changed at the next login.
     is_temporary_password: Option<bool>,
@@ -28,22 +28,38 @@ pub(super) struct ChangePassword {
     new_password: Option<String>,
 }
 
-/// Refuses a hash, which says nothing to Muster.
-pub(super) fn check_no_hash(hash: Option<&String>) -> Result<(), Refusal> {
-    match hash {
-        None => Ok(()),
-        Some(_) => {
-            let reason = "Muster hashes passwords itself; send the password.";
-            Err(Refusal::Field("password_hash".into(), reason.into()))
+/// A password as it is given.
+pub(super) enum Given {
+    Clear(String),
+    Hash(String),
+}
+
+impl Given {
+    /// The one of the two that is there, if any is.
+    pub(super) fn of(password: Option<String>, hash: Option<String>) -> Result<Option<Self>, Refusal> {
+        match (password, hash) {
+            (Some(_), Some(_)) => {
+                let reason = "The password_hash field excludes the password field.";
+                Err(Refusal::Field("password_hash".into(), reason.into()))
+            }
+            (clear, hash) => Ok(clear.map(Self::Clear).or(hash.map(Self::Hash))),
+        }
+    }
+
+    /// Puts it into a user.
+    pub(super) fn apply(&self, draft: &mut Draft<'_>, temporary: Option<bool>) -> Result<(), Error> {
+        let temporary = temporary.unwrap_or(false);
+        match self {
+            Self::Clear(password) => draft.set_password(password, temporary),
+            Self::Hash(hash) => draft.set_password_hash(hash, temporary),
         }
     }
 }
 
 pub(super) async fn set(mut call: Call) -> Done {
     let NewPassword { password, password_hash, is_temporary_password } = message(&mut call).await?;
-    check_no_hash(password_hash.as_ref())?;
-    let password = required("password", password)?;
-    change(&call, |draft| draft.set_password(&password, is_temporary_password.unwrap_or(false))).await
+    let given = required("password", Given::of(password, password_hash)?)?;
+    change(&call, |draft| given.apply(draft, is_temporary_password)).await
 }
 
 pub(super) async fn change_own(mut call: Call) -> Done {

@@ -89,6 +89,7 @@ fn member(field: &str) -> &str {
         "displayName" => "name",
         "nickName" => "nickname",
         "photos" => "picture",
+        "passwordHash" => "password_hash",
         "public" => "public_data",
         "private" => "private_data",
         other => other,

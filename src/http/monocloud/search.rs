@@ -12,14 +12,14 @@ use serde::Serialize;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::contact;
 use crate::http::api::Call;
 use crate::http::error::Failure;
 use crate::http::monocloud::Done;
 use crate::http::monocloud::refusal::Refusal;
-use crate::identity::Query;
+use crate::identity::{Query, quoted};
 use crate::scim::urn;
 
 /// How many entries a page has, and the most that it may have.
@@ -418,10 +418,6 @@ impl Field {
             }
         }
     }
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
 }
 
 #[cfg(test)]

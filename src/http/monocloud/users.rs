@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::contact::Add;
 use crate::http::api::Call;
-use crate::http::monocloud::credentials::check_no_hash;
+use crate::http::monocloud::credentials::Given;
 use crate::http::monocloud::data::Claims;
 use crate::http::monocloud::identifiers::new;
 use crate::http::monocloud::refusal::Refusal;
@@ -31,7 +31,7 @@ pub(super) struct NewUser {
     /// Whether the number is known to be the user's.
     phone_number_verified: Option<bool>,
     password: Option<String>,
-    /// Not taken.
+    /// The hash of the password, in its place.
     password_hash: Option<String>,
     /// Whether the password has to be changed at the first login.
     is_temporary_password: Option<bool>,
@@ -63,9 +63,9 @@ pub(super) struct NewName {
 
 pub(super) async fn create(mut call: Call) -> Done {
     let new_user: NewUser = message(&mut call).await?;
-    check_no_hash(new_user.password_hash.as_ref())?;
+    let password = Given::of(new_user.password.clone(), new_user.password_hash.clone())?;
     let claims = new_user.claims();
-    let NewUser { username, email, phone_number, password, .. } = &new_user;
+    let NewUser { username, email, phone_number, .. } = &new_user;
     if username.is_none() && email.is_none() && phone_number.is_none() {
         let reason = "A user has a username, an email or a phone number.";
         return Err(Refusal::Rule("IdentifierRequired", reason.into()));
@@ -81,8 +81,8 @@ pub(super) async fn create(mut call: Call) -> Done {
             draft.contacts_mut().add(identifier, now)?;
         }
         claims.apply(draft)?;
-        match password {
-            Some(password) => draft.set_password(password, new_user.is_temporary_password.unwrap_or(false)),
+        match &password {
+            Some(password) => password.apply(draft, new_user.is_temporary_password),
             None => Ok(()),
         }
     };

@@ -8,7 +8,8 @@ use chrono::{DateTime, SecondsFormat};
 use crate::contact;
 use crate::http::api::Call;
 use crate::http::transmit::refusal::Refusal;
-use crate::identity::Query;
+use crate::identity::{Query, quoted, whose_primary};
+use crate::scim::schema::ContactKind;
 
 /// How many users a page has, and the most that it may have.
 const PAGE: u64 = 100;
@@ -31,8 +32,8 @@ pub(super) fn query(call: &Call) -> Result<Query, Refusal> {
         let text = quoted(&text);
         format!(
             "({} or {})",
-            primary("emails", &format!("sw {text}")),
-            primary("phoneNumbers", &format!("sw {text}"))
+            whose_primary(ContactKind::Email, &format!("sw {text}")),
+            whose_primary(ContactKind::Phone, &format!("sw {text}"))
         )
     });
     let filter = match (search, prefix) {
@@ -101,10 +102,10 @@ fn condition(
         "external_user_id" => plain("externalId"),
         "username" => plain("userName"),
         "user_id" => plain("id"),
-        "email" => primary("emails", &format!("{operator} {value}")),
+        "email" => whose_primary(ContactKind::Email, &format!("{operator} {value}")),
         "phone_number" => {
             let value = number(value, region);
-            primary("phoneNumbers", &format!("{operator} {value}"))
+            whose_primary(ContactKind::Phone, &format!("{operator} {value}"))
         }
         "secondary_emails" => secondary("emails"),
         "secondary_phone_numbers" => secondary("phoneNumbers"),
@@ -117,14 +118,6 @@ fn condition(
         "status" => status(operator, value)?,
         _ => return Err(Refusal::bad(format!("search: {field} cannot be searched"))),
     })
-}
-
-/// A condition on the primary value: the one that is marked, or any where none is.
-fn primary(attribute: &str, condition: &str) -> String {
-    format!(
-        "({attribute}[primary eq true and value {condition}] or \
-         {attribute}.value {condition} and not ({attribute}[primary eq true]))"
-    )
 }
 
 /// Whether the account may be used; who was never there may.
@@ -153,10 +146,6 @@ fn number(value: &str, region: Option<contact::Region>) -> String {
 fn instant(value: &str) -> String {
     let millis = value.trim_matches('"').parse().ok().and_then(DateTime::from_timestamp_millis);
     millis.map_or_else(|| value.to_owned(), |at| quoted(&at.to_rfc3339_opts(SecondsFormat::Millis, true)))
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// Brackets, texts in quotation marks, and words.

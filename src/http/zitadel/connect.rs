@@ -3,9 +3,9 @@
 use crate::context::Permission;
 use crate::http::api::{Answer, Operation, Run, schema};
 use crate::http::zitadel::message::{Done, DoneWithCode};
-use crate::http::zitadel::{connect, contacts, human};
+use crate::http::zitadel::{connect, contacts, human, search};
 
-pub(super) const OPERATIONS: [Operation; 12] = [
+pub(super) const OPERATIONS: [Operation; 13] = [
     Operation {
         method: "POST",
         path: "/zitadel.user.v2.UserService/GetUserByID",
@@ -13,6 +13,14 @@ pub(super) const OPERATIONS: [Operation; 12] = [
         takes: Some(schema::<contacts::OfUser>),
         answers: &[Answer(200, "The user", Some(schema::<human::Got>))],
         run: Run::ForSelfOr(Permission::ReadIdentity, |call| Box::pin(connect(call, human::get_user))),
+    },
+    Operation {
+        method: "POST",
+        path: "/zitadel.user.v2.UserService/ListUsers",
+        summary: "Search users",
+        takes: Some(schema::<search::ListUsers>),
+        answers: &[Answer(200, "A page", Some(schema::<search::Listed>))],
+        run: Run::For(Permission::ReadIdentity, |call| Box::pin(connect(call, search::list))),
     },
     Operation {
         method: "POST",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::contact::Select;
-use crate::context::Permission;
+use crate::context::{Context, Permission};
 use crate::http::api::Call;
 use crate::http::zitadel::contacts::{EMAIL, Of, OfUser, PHONE, check_initialised, set_primary};
 use crate::http::zitadel::message::{Choice, Details, Verification, check_length};
@@ -69,11 +69,42 @@ pub(super) struct Password {
     change_required: bool,
 }
 
-/// A new password, as an update has it.
+/// The hash of a password, as another system made it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct HashedPassword {
+    /// The hash; its beginning says the algorithm.
+    hash: String,
+    /// Whether the password has to be changed at the next login.
+    change_required: bool,
+}
+
+/// A password or its hash, one of the two.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct SetPassword {
     password: Option<Password>,
+    hashed_password: Option<HashedPassword>,
+}
+
+impl SetPassword {
+    /// Refuses both at once.
+    fn check(&self) -> Result<(), Refusal> {
+        match (&self.password, &self.hashed_password) {
+            (Some(_), Some(_)) => Err(Refusal::Invalid("proto: oneof password_type is already set".into())),
+            _ => Ok(()),
+        }
+    }
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Result<(), Error> {
+        if let Some(Password { password, change_required }) = &self.password {
+            draft.set_password(password, *change_required)?;
+        }
+        if let Some(HashedPassword { hash, change_required }) = &self.hashed_password {
+            draft.set_password_hash(hash, *change_required)?;
+        }
+        Ok(())
+    }
 }
 
 /// A person.
@@ -83,7 +114,8 @@ pub(super) struct Human {
     profile: Option<Profile>,
     email: Option<HumanEmail>,
     phone: Option<HumanPhone>,
-    password: Option<Password>,
+    #[serde(flatten)]
+    password: SetPassword,
 }
 
 /// A user that is to be made.
@@ -275,6 +307,7 @@ async fn create(
     for (field, name) in [("GivenName", &profile.given_name), ("FamilyName", &profile.family_name)] {
         check_length(&format!("SetHumanProfile.{field}"), name.as_deref().unwrap_or_default(), NAME_LIMIT)?;
     }
+    human.password.check()?;
     let email = human.email.ok_or_else(|| Refusal::field("SetHumanEmail.Email", "value is required"))?;
     let email = email.wanted(call, "", &EMAIL)?;
     let phone = match &human.phone {
@@ -285,9 +318,7 @@ async fn create(
     let made = |draft: &mut Draft<'_>| {
         draft.set_user_name(Some(&user_name))?;
         set_profile(draft, &profile)?;
-        if let Some(password) = &human.password {
-            draft.set_password(&password.password, password.change_required)?;
-        }
+        human.password.apply(draft)?;
         let email_code = apply(draft, &EMAIL, &email)?;
         let phone_code = phone.as_ref().map(|phone| apply(draft, &PHONE, phone)).transpose()?.flatten();
         Ok(Codes { email_code, phone_code })
@@ -314,6 +345,7 @@ pub(super) async fn add_human(call: &Call, request: AddHuman) -> Result<Added, R
 
 pub(super) async fn update_user(call: &Call, request: UpdateUser) -> Result<Updated, Refusal> {
     let human = request.human.unwrap_or_default();
+    human.password.as_ref().map_or(Ok(()), SetPassword::check)?;
     let id = &request.user_id;
     let email = human.email.map(|email| email.wanted(call, id, &EMAIL)).transpose()?;
     let phone = human.phone.map(|phone| phone.wanted(call, id)).transpose()?;
@@ -329,8 +361,8 @@ pub(super) async fn update_user(call: &Call, request: UpdateUser) -> Result<Upda
         if let Some(profile) = &human.profile {
             set_profile(draft, profile)?;
         }
-        if let Some(password) = human.password.as_ref().and_then(|set| set.password.as_ref()) {
-            draft.set_password(&password.password, password.change_required)?;
+        if let Some(password) = &human.password {
+            password.apply(draft)?;
         }
         let email_code = email.as_ref().map(|email| apply(draft, &EMAIL, email)).transpose()?.flatten();
         let phone_code = match &phone {
@@ -362,7 +394,7 @@ pub(super) struct Got {
 /// A user as it is shown.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct UserView {
+pub(super) struct UserView {
     user_id: String,
     details: Details,
     state: &'static str,
@@ -375,27 +407,30 @@ struct UserView {
 pub(super) async fn get_user(call: &Call, request: OfUser) -> Result<Got, Refusal> {
     call.check_about(Permission::ReadIdentity, &request.user_id)?;
     let user = call.app.identity.user(&call.context, &request.user_id).await?;
-    let cx = &call.context;
-    let name = user.user_name().unwrap_or(user.id()).to_owned();
-    let mut login_names: Vec<String> = user.login_names().into_iter().map(str::to_owned).collect();
-    if user.user_name().is_none() {
-        login_names.insert(0, name.clone());
+    Ok(Got { details: Details::read(&call.context, &user), user: UserView::of(&call.context, &user) })
+}
+
+impl UserView {
+    pub(super) fn of(cx: &Context, user: &User) -> Self {
+        let name = user.user_name().unwrap_or(user.id()).to_owned();
+        let mut login_names: Vec<String> = user.login_names().into_iter().map(str::to_owned).collect();
+        if user.user_name().is_none() {
+            login_names.insert(0, name.clone());
+        }
+        Self {
+            user_id: user.id().to_owned(),
+            details: Details::read(cx, user),
+            state: match user.state() {
+                State::Pending => "USER_STATE_INITIAL",
+                State::Active => "USER_STATE_ACTIVE",
+                State::Suspended => "USER_STATE_INACTIVE",
+            },
+            username: name.clone(),
+            login_names,
+            preferred_login_name: name,
+            human: human(user),
+        }
     }
-    let state = match user.state() {
-        State::Pending => "USER_STATE_INITIAL",
-        State::Active => "USER_STATE_ACTIVE",
-        State::Suspended => "USER_STATE_INACTIVE",
-    };
-    let view = UserView {
-        user_id: user.id().to_owned(),
-        details: Details::read(cx, &user),
-        state,
-        username: name.clone(),
-        login_names,
-        preferred_login_name: name,
-        human: human(&user),
-    };
-    Ok(Got { details: Details::read(cx, &user), user: view })
 }
 
 /// A person as it is shown: without what is empty.

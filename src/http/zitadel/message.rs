@@ -18,19 +18,22 @@ use crate::identity::User;
 /// A member that is there in both spellings.
 pub(super) fn normal(object: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
     let mut out = Map::new();
-    for (name, value) in object {
-        let value = match value {
-            Value::Null => continue,
-            Value::Object(object) => Value::Object(normal(object)?),
-            other => other,
-        };
+    for (name, value) in object.into_iter().filter(|(_, value)| !value.is_null()) {
         let name = camel_case(&name);
         if out.contains_key(&name) {
             return Err(Refusal::Invalid(format!("proto: duplicate field {name:?}")));
         }
-        out.insert(name, value);
+        out.insert(name, normal_value(value)?);
     }
     Ok(out)
+}
+
+fn normal_value(value: Value) -> Result<Value, Refusal> {
+    match value {
+        Value::Object(object) => Ok(Value::Object(normal(object)?)),
+        Value::Array(values) => values.into_iter().map(normal_value).collect(),
+        other => Ok(other),
+    }
 }
 
 fn camel_case(name: &str) -> String {
@@ -173,6 +176,8 @@ mod tests {
     fn both_spellings_of_a_name_are_one_and_null_is_nothing() {
         let given = json!({"user_id": "1", "sendCode": {"url_template": "x"}, "returnCode": null});
         assert_eq!(normalised(given), json!({"userId": "1", "sendCode": {"urlTemplate": "x"}}));
+        let nested = json!({"queries": [{"email_query": {"email_address": null}}]});
+        assert_eq!(normalised(nested), json!({"queries": [{"emailQuery": {}}]}));
         let twice = json!({"user_id": "1", "userId": "1"});
         assert!(normal(twice.as_object().unwrap().clone()).is_err());
     }

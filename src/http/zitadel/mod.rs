@@ -11,6 +11,7 @@ mod management;
 mod message;
 mod refusal;
 mod rest;
+mod search;
 
 use std::sync::Arc;
 
@@ -123,10 +124,14 @@ async fn message<Q: DeserializeOwned>(call: &mut Call) -> Result<Q, Refusal> {
     Ok(formed(normal(given)?)?)
 }
 
-/// The organisation is the tenant, by its number or by its name.
+/// Whether that is the caller's organisation: the tenant, by its number or by its name.
+fn is_organisation(cx: &Context, given: &str) -> bool {
+    given == cx.caller.tenant.to_string() || given == cx.caller.tenant_name
+}
+
+/// Refuses any other organisation.
 fn check_organisation(cx: &Context, given: Option<&str>) -> Result<(), Refusal> {
-    let is_own = |given: &str| given == cx.caller.tenant.to_string() || given == cx.caller.tenant_name;
-    if given.is_none_or(|given| given.is_empty() || is_own(given)) {
+    if given.is_none_or(|given| given.is_empty() || is_organisation(cx, given)) {
         return Ok(());
     }
     Err(Refusal::Known(Code::PermissionDenied, "Organisation doesn't exist", "AUTH-Bs7Ds"))

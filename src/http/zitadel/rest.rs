@@ -3,9 +3,9 @@
 use crate::context::Permission;
 use crate::http::api::{Answer, Operation, Run, schema};
 use crate::http::zitadel::message::{Done, DoneWithCode};
-use crate::http::zitadel::{contacts, first, human, management, rest};
+use crate::http::zitadel::{contacts, first, human, management, rest, search};
 
-pub(super) const OPERATIONS: [Operation; 19] = [
+pub(super) const OPERATIONS: [Operation; 20] = [
     Operation {
         method: "GET",
         path: "/management/v1/users/{id}/phone",
@@ -69,6 +69,14 @@ pub(super) const OPERATIONS: [Operation; 19] = [
         takes: None,
         answers: &[Answer(200, "The user", Some(schema::<human::Got>))],
         run: Run::ForSelfOr(Permission::ReadIdentity, |call| Box::pin(rest(call, human::get_user))),
+    },
+    Operation {
+        method: "POST",
+        path: "/v2/users",
+        summary: "Search users",
+        takes: Some(schema::<search::ListUsers>),
+        answers: &[Answer(200, "A page", Some(schema::<search::Listed>))],
+        run: Run::For(Permission::ReadIdentity, |call| Box::pin(rest(call, search::list))),
     },
     Operation {
         method: "POST",
