@@ -117,16 +117,16 @@ mod tests {
         DateTime::UNIX_EPOCH + TimeDelta::milliseconds(milliseconds)
     }
 
-    fn keep(known: &Known, hash: Hash, ends: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+    fn keep(known: &Known, hash: Hash, caller: &Caller, ends: Option<DateTime<Utc>>, now: DateTime<Utc>) {
         let before = known.get(&hash, now).unwrap_err();
-        known.keep(before, hash, &caller(), ends, now);
+        known.keep(before, hash, caller, ends, now);
     }
 
     #[test]
     fn a_caller_is_known_for_two_seconds_and_never_after_the_end_of_its_token() {
         let known = Known::default();
-        keep(&known, [1; 32], None, at(0));
-        keep(&known, [2; 32], Some(at(500)), at(0));
+        keep(&known, [1; 32], &caller(), None, at(0));
+        keep(&known, [2; 32], &caller(), Some(at(500)), at(0));
         let counts = |hash: u8, now| known.get(&[hash; 32], at(now)).is_ok();
         assert!(counts(1, 0) && counts(1, 1999) && !counts(1, 2000));
         assert!(counts(2, 499) && !counts(2, 500));
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn what_was_read_before_a_change_is_not_kept_after_it() {
         let known = Known::default();
-        keep(&known, [1; 32], None, at(0));
+        keep(&known, [1; 32], &caller(), None, at(0));
         let before = known.get(&[2; 32], at(0)).err().unwrap();
         known.forget();
         known.keep(before, [2; 32], &caller(), None, at(0));
@@ -152,9 +152,10 @@ mod tests {
             hash[..8].copy_from_slice(&number.to_be_bytes());
             hash
         };
-        (0..=CAPACITY).for_each(|number| keep(&known, hash(number), None, at(0)));
+        let caller = caller();
+        (0..=CAPACITY).for_each(|number| keep(&known, hash(number), &caller, None, at(0)));
         assert!(known.get(&hash(CAPACITY - 1), at(0)).is_ok() && known.get(&hash(CAPACITY), at(0)).is_err());
-        keep(&known, hash(CAPACITY), None, at(2000));
+        keep(&known, hash(CAPACITY), &caller, None, at(2000));
         assert!(known.get(&hash(CAPACITY), at(2000)).is_ok(), "those that are too old made room");
     }
 }

@@ -52,17 +52,21 @@ pub(super) enum Members {
 pub struct Listing {
     /// How many match.
     pub total: u64,
-    /// The 1-based index of the first on this page.
-    pub start_index: u64,
+    /// The 1-based index of the first on this page; none where a cursor was asked for.
+    pub start_index: Option<u64>,
+    /// Where the next page begins; none on the last one, or where no cursor was asked for.
+    pub next_cursor: Option<String>,
     /// The page.
     pub entries: Vec<Entry>,
 }
 
 impl Listing {
-    /// What stands for the page in an entity tag: the numbers, and the ids and versions of its resources. As in the tag
-    /// of one resource, what is derived from others has no part in it (reading A43).
+    /// What stands for the page in an entity tag: the numbers, or the next cursor, which is never given twice, and the
+    /// ids and versions of its resources. As in the tag of one resource, what is derived from others has no part in
+    /// it (reading A43).
     pub fn tag(&self) -> String {
-        let mut content = format!("{} {}", self.total, self.start_index);
+        let place = self.start_index.map(|index| index.to_string()).or_else(|| self.next_cursor.clone());
+        let mut content = format!("{} {}", self.total, place.unwrap_or_default());
         for Entry { record, .. } in &self.entries {
             content.extend([" ", record.id.as_str(), " ", &record.version.to_string()]);
         }

@@ -21,6 +21,7 @@ mod present;
 mod queue;
 mod render;
 mod together;
+mod walk;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -108,6 +109,7 @@ impl Directory {
         query: &ListQuery,
         projection: &Projection,
     ) -> Result<Listing, Failure> {
+        query.check_paging()?;
         let filters = bind_filters(kinds, query.filter.as_deref())?;
         let sorts = query.sort_paths(kinds.iter().map(|kind| &**kind))?;
         let scopes = kinds.iter().zip(filters).zip(sorts);
@@ -119,6 +121,9 @@ impl Directory {
             limit: query.limit(),
             group: None,
         };
+        if let Some(cursor) = &query.cursor {
+            return self.page_at(cx, (kinds, query, projection), search, cursor).await;
+        }
         let shows = |kind: &Arc<ResourceType>| kind.groups().is_some_and(|a| projection.shows(kind, a));
         let shown: Vec<bool> = kinds.iter().map(shows).collect();
         let (page, groups) = match shown.contains(&true) {
@@ -134,7 +139,7 @@ impl Directory {
         });
         let mut entries: Vec<Entry> = entries.collect();
         self.finish(cx, &mut entries, projection).await?;
-        Ok(Listing { total: page.total, start_index: query.start(), entries })
+        Ok(Listing { total: page.total, start_index: Some(query.start()), next_cursor: None, entries })
     }
 
     /// Creates a resource from the body of a POST.

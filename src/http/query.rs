@@ -1,16 +1,16 @@
-//! The query part of a URL → the parameters of RFC 7644 §3.4.2 and §3.9.
+//! The query part of a URL → the parameters of RFC 7644 §3.4.2 and §3.9, and of RFC 9865 §2.
 //!
 //! Invariant: a parameter is text that was percent-decoded once. A `+` is a blank, as form encoding has it,
 //! unless the query writes blanks as `%20`: then its writer meant `+`. Parameters that SCIM does not know are
 //! ignored.
 
 use crate::scim::error::ScimError;
-use crate::scim::listing::ListQuery;
+use crate::scim::listing::{self, ListQuery};
 use crate::scim::projection::Projection;
 use crate::scim::uri::decode;
 
 /// The parameters of one request. An empty one counts as not given, but for `filter`, which is refused when
-/// empty.
+/// empty, and `cursor`, which then asks for the first page.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) filter: Option<String>,
@@ -18,6 +18,7 @@ pub(super) struct Query {
     sort_order: Option<String>,
     start_index: Option<i64>,
     count: Option<i64>,
+    cursor: Option<String>,
     attributes: Option<String>,
     excluded_attributes: Option<String>,
 }
@@ -30,6 +31,7 @@ impl Query {
     pub(super) fn parse(raw: &str) -> Result<Self, ScimError> {
         let mut query = Self::default();
         let plus_is_blank = !raw.contains("%20");
+        let has_cursor = raw.split('&').any(|pair| pair.split('=').next() == Some("cursor"));
         for pair in raw.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let Some(name) = known(name) else { continue };
@@ -39,10 +41,13 @@ impl Query {
                 // A client that lost its filter must not be given everyone (RFC 7644 §3.4.2.2 wants an
                 // expression).
                 true if name == "filter" => return Err(ScimError::filter("the filter is empty")),
-                true => continue,
-                false => {}
+                true if name != "cursor" => continue,
+                _ => {}
             }
-            query.set(name, text)?;
+            query.set(name, text).map_err(|error| match name {
+                "count" if has_cursor => listing::invalid_count(error),
+                _ => error,
+            })?;
         }
         Ok(query)
     }
@@ -54,6 +59,7 @@ impl Query {
             "sortOrder" => self.sort_order.replace(text).is_some(),
             "startIndex" => self.start_index.replace(integer(name, &text)?).is_some(),
             "count" => self.count.replace(integer(name, &text)?).is_some(),
+            "cursor" => self.cursor.replace(text).is_some(),
             "attributes" => self.attributes.replace(text).is_some(),
             _ => self.excluded_attributes.replace(text).is_some(),
         };
@@ -84,6 +90,7 @@ impl Query {
             sort_order: self.sort_order,
             start_index: self.start_index,
             count: self.count,
+            cursor: self.cursor,
         }
     }
 }
@@ -109,8 +116,16 @@ pub(super) fn pairs(raw: &str) -> Result<Vec<(String, String)>, ScimError> {
 
 /// The parameters that count. Names of parameters are no attribute names: their case matters.
 fn known(name: &str) -> Option<&'static str> {
-    const NAMES: [&str; 7] =
-        ["filter", "sortBy", "sortOrder", "startIndex", "count", "attributes", "excludedAttributes"];
+    const NAMES: [&str; 8] = [
+        "filter",
+        "sortBy",
+        "sortOrder",
+        "startIndex",
+        "count",
+        "cursor",
+        "attributes",
+        "excludedAttributes",
+    ];
     NAMES.into_iter().find(|known| *known == name)
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a request, in SCIM's own words (RFC 7644 §3.12).
+//! What can be wrong with a request, in SCIM's own words (RFC 7644 §3.12, RFC 9865 §2.1).
 //!
 //! Invariant: kind → status → `scimType` is decided by one table, [`ErrorKind::row`]; no other place pairs them.
 
@@ -21,6 +21,12 @@ pub enum ErrorKind {
     Mutability,
     /// Another resource already has this value.
     Uniqueness,
+    /// A cursor that this server did not give for this query.
+    InvalidCursor,
+    /// A cursor that is too old.
+    ExpiredCursor,
+    /// A `count` that does not go with a cursor.
+    InvalidCount,
     /// It refers to something that could not be done.
     Conflict,
     /// The `vN` segment of the URL is not a version that is served.
@@ -52,7 +58,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The one table: HTTP status and `scimType` (RFC 7644 tables 8 and 9).
+    /// The one table: HTTP status and `scimType` (RFC 7644 tables 8 and 9, RFC 9865 table 3).
     const fn row(self) -> (u16, Option<&'static str>) {
         match self {
             Self::InvalidSyntax => (400, Some("invalidSyntax")),
@@ -62,6 +68,9 @@ impl ErrorKind {
             Self::NoTarget => (400, Some("noTarget")),
             Self::Mutability => (400, Some("mutability")),
             Self::Uniqueness => (409, Some("uniqueness")),
+            Self::InvalidCursor => (400, Some("invalidCursor")),
+            Self::ExpiredCursor => (400, Some("expiredCursor")),
+            Self::InvalidCount => (400, Some("invalidCount")),
             Self::Conflict => (409, None),
             Self::InvalidVers => (400, Some("invalidVers")),
             Self::Unauthorized => (401, None),
@@ -84,7 +93,7 @@ impl ErrorKind {
         self.row().0
     }
 
-    /// The `scimType` keyword, where RFC 7644 table 9 has one.
+    /// The `scimType` keyword, where there is one.
     pub const fn scim_type(self) -> Option<&'static str> {
         self.row().1
     }

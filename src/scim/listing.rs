@@ -1,4 +1,4 @@
-//! Queries and their answers (RFC 7644 §3.4.2, §3.4.3): parameters in, ListResponse out.
+//! Queries and their answers (RFC 7644 §3.4.2, §3.4.3, RFC 9865): parameters in, ListResponse out.
 //!
 //! Invariant: GET and `.search` give the same [`ListQuery`], so they cannot answer differently.
 
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use crate::scim::admit;
-use crate::scim::error::ScimError;
+use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::projection::Projection;
 use crate::scim::registry::{AttributeName, Path, ResourceType};
 use crate::scim::schema::Type;
@@ -31,6 +31,8 @@ pub struct ListQuery {
     pub start_index: Option<i64>,
     /// How many resources at most; less than 0 counts as 0.
     pub count: Option<i64>,
+    /// Where to go on, as an earlier page said; empty for the first page of a walk. None for paging by index.
+    pub cursor: Option<String>,
 }
 
 impl ListQuery {
@@ -44,12 +46,15 @@ impl ListQuery {
         if !ids.filter_map(Value::as_str).any(|id| urn::same(id, urn::SEARCH_REQUEST)) {
             return Err(ScimError::syntax(format!("schemas must be [\"{}\"]", urn::SEARCH_REQUEST)));
         }
+        let cursor = text(&members, "cursor")?;
+        let count = integer(&members, "count");
         let query = Self {
             filter: text(&members, "filter")?,
             sort_by: text(&members, "sortBy")?,
             sort_order: text(&members, "sortOrder")?,
             start_index: integer(&members, "startIndex")?,
-            count: integer(&members, "count")?,
+            count: if cursor.is_some() { count.map_err(invalid_count)? } else { count? },
+            cursor,
         };
         let projection = Projection::parse(
             names(&members, "attributes")?.as_deref(),
@@ -66,6 +71,17 @@ impl ListQuery {
     /// How many resources at most (readings A5, A6).
     pub fn limit(&self) -> u64 {
         self.count.map_or(DEFAULT_COUNT, |count| u64::try_from(count).unwrap_or(0)).min(MAX_COUNT)
+    }
+
+    /// Refuses two ways of paging at once (reading A45).
+    ///
+    /// # Errors
+    /// `invalidValue`.
+    pub fn check_paging(&self) -> Result<(), ScimError> {
+        if self.cursor.is_some() && self.start_index.is_some() {
+            return Err(ScimError::value("startIndex and cursor exclude each other"));
+        }
+        Ok(())
     }
 
     /// Whether the order is descending. Without `sortBy`, `sortOrder` means nothing (reading A4).
@@ -110,6 +126,11 @@ impl ListQuery {
         }
         Ok(paths)
     }
+}
+
+/// Table 3 of RFC 9865: beside a cursor a wrong `count` has an error of its own.
+pub fn invalid_count(error: ScimError) -> ScimError {
+    ScimError::new(ErrorKind::InvalidCount, error.detail)
 }
 
 fn text(members: &HashMap<String, &Value>, name: &str) -> Result<Option<String>, ScimError> {

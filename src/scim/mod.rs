@@ -6,6 +6,7 @@
 
 pub mod admit;
 pub mod bulk;
+pub mod cursor;
 pub mod error;
 pub mod evolution;
 pub mod fact;

@@ -84,6 +84,19 @@ impl Lowering<'_> {
         Some(std::iter::once(joined).chain(rest).collect::<Vec<_>>().join(" AND "))
     }
 
+    /// Whether an index leaves so many fewer resources that it is better to begin with them than to walk all.
+    pub(super) fn narrows(&self, filter: Option<&Filter>) -> bool {
+        filter.and_then(|filter| self.rank(filter)).is_some_and(|rank| rank <= Rank::Range)
+    }
+
+    /// The condition on `r` that a search of one type is, for those that come by all resources of the type anyway.
+    pub(super) fn walked(&mut self, filter: Option<&Filter>) -> String {
+        let kind = self.kind_number();
+        let filter = filter.map(|filter| self.filter(filter));
+        let parts = std::iter::once(format!("r.tenant = $1 AND r.kind = {kind}")).chain(filter);
+        parts.collect::<Vec<_>>().join(" AND ")
+    }
+
     /// Where a search begins.
     pub(super) fn start(&self, filter: &Filter) -> Start {
         match self.rank(filter) {

@@ -293,6 +293,15 @@ impl Dialect {
         }
     }
 
+    /// A column by which an index is narrowed last, so that no plan begins with it and walks all that have its value.
+    /// SQLite is told how common values are; PostgreSQL believes before its first statistics that all are rare.
+    pub(super) fn last(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => column.to_owned(),
+            Self::Postgres => format!("({column} + 0)"),
+        }
+    }
+
     /// A SELECT of one column whose rows are few among those that they lead to, which no planner can see.
     /// SQLite takes that for granted; PostgreSQL expects ten rows of an array that it does not know.
     pub(super) fn few(self, select: &str) -> String {

@@ -42,6 +42,11 @@ impl StoreError {
         Self::Refused(Cause(detail.into()))
     }
 
+    /// The system gives no random numbers.
+    pub fn no_randomness(detail: &str) -> Self {
+        Self::unavailable(detail)
+    }
+
     pub(super) fn internal(detail: impl Into<String>) -> Self {
         Self::Internal(Cause(detail.into()))
     }

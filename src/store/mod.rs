@@ -29,8 +29,10 @@ mod postgres;
 mod record;
 mod rows;
 mod schemas;
+mod seal;
 mod search;
 mod sqlite;
+mod stretch;
 mod tenants;
 mod together;
 mod url;
@@ -46,7 +48,9 @@ pub use explain::Start;
 pub use postgres::PostgresUrl;
 pub use record::{Found, GroupRef, Member, Record, UniqueValue};
 pub use schemas::{Reindexing, TenantDocuments};
+pub use seal::SealKey;
 pub use search::{Page, Scope, Search};
+pub use stretch::{Position, Stretch};
 pub use tenants::{NewToken, Tenant, Token, TokenOwner, UniquePath};
 pub use together::Change;
 pub use url::{BadDatabaseUrl, DatabaseUrl};
@@ -62,7 +66,7 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 11] = [
+const SQLITE_MIGRATIONS: [Migration; 12] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
@@ -72,12 +76,13 @@ const SQLITE_MIGRATIONS: [Migration; 11] = [
     Migration { number: 7, sql: include_str!("migrations/0007_modified.sql") },
     Migration { number: 8, sql: include_str!("migrations/0008_statistics.sqlite.sql") },
     Migration { number: 9, sql: include_str!("migrations/0009_schemas.sql") },
+    Migration { number: 10, sql: include_str!("migrations/0010_seal.sql") },
     Migration { number: 11, sql: include_str!("migrations/0011_token_parent.sql") },
     Migration { number: 12, sql: include_str!("migrations/0012_deleted.sql") },
 ];
 
 /// The history of the tables in PostgreSQL, which gathers its own statistics.
-const POSTGRES_MIGRATIONS: [Migration; 9] = [
+const POSTGRES_MIGRATIONS: [Migration; 10] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
@@ -85,6 +90,7 @@ const POSTGRES_MIGRATIONS: [Migration; 9] = [
     Migration { number: 6, sql: include_str!("migrations/0006_identity.sql") },
     Migration { number: 7, sql: include_str!("migrations/0007_modified.sql") },
     Migration { number: 9, sql: include_str!("migrations/0009_schemas.sql") },
+    Migration { number: 10, sql: include_str!("migrations/0010_seal.sql") },
     Migration { number: 11, sql: include_str!("migrations/0011_token_parent.sql") },
     Migration { number: 12, sql: include_str!("migrations/0012_deleted.sql") },
 ];
@@ -106,6 +112,7 @@ struct Inner {
     layout: Layout,
     lookups: Lookups,
     keys: tokio::sync::Mutex<KeyBlock>,
+    seal: SealKey,
 }
 
 /// The row keys that this process may still give out.
@@ -135,8 +142,9 @@ impl Store {
         let layout = Layout::default();
         layout.learn(&driver, registry).await?;
         let lookups = Lookups::new(driver.dialect());
+        let seal = seal::load(&driver).await?;
         let keys = tokio::sync::Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { driver, layout, lookups, keys }) })
+        Ok(Self { inner: Arc::new(Inner { driver, layout, lookups, keys, seal }) })
     }
 
     /// Gives the attributes of one more registry their numbers; after that its types can be used.

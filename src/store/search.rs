@@ -219,8 +219,7 @@ fn in_order(
     let Place::Fact(number) = kind.place(path.leaf()) else { return Ok(None) };
     let attribute = &path.attribute;
     let is_single = !attribute.multi_valued && !path.leaf().multi_valued;
-    let is_always_there = path.sub.is_none() && attribute.extension.is_none() && attribute.required;
-    if search.limit == 0 || !is_single || search.descending && !is_always_there {
+    if search.limit == 0 || !is_single || search.descending && !is_always_there(path) {
         return Ok(None);
     }
     let direction = if search.descending { " DESC" } else { "" };
@@ -237,7 +236,12 @@ fn in_order(
     Ok(Some(Statement::new(sql, vec![tenant.0.into(), number.into(), limit, offset, kind.number.into()])))
 }
 
-fn check_parts(search: &Search) -> Result<(), StoreError> {
+/// Whether every resource of the type has a value of it.
+pub(super) fn is_always_there(path: &Path) -> bool {
+    path.sub.is_none() && path.attribute.extension.is_none() && path.attribute.required
+}
+
+pub(super) fn check_parts(search: &Search) -> Result<(), StoreError> {
     if search.scopes.iter().filter_map(|scope| scope.filter.as_ref()).map(parts).sum::<usize>() > PARTS {
         return Err(StoreError::TooComplex { limit: PARTS });
     }

@@ -69,6 +69,11 @@ fn the_configuration_says_what_is_true() {
     assert_eq!(config["filter"]["maxResults"], 1000);
     assert_eq!(config["bulk"]["maxPayloadSize"], 4 * 1024 * 1024);
     assert_eq!(config["bulk"]["maxOperations"], 1000);
+    let pagination = json!({
+        "cursor": true, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": 100,
+        "maxPageSize": 1000, "cursorTimeout": 3600,
+    });
+    assert_eq!(config["pagination"], pagination);
     let schemes = config["authenticationSchemes"].as_array().unwrap();
     assert_eq!((schemes.len(), &schemes[0]["type"]), (1, &json!("oauthbearertoken")));
     assert_eq!(config.get("id"), None);

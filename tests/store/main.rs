@@ -24,5 +24,6 @@ mod races;
 mod schemas;
 mod searches;
 mod statements;
+mod stretches;
 mod tenants;
 mod together;

@@ -1,8 +1,11 @@
 //! Common filters begin at an index on PostgreSQL too: no plan walks a tenant's resources or facts.
 
+use muster::scim::filter::Op;
+use muster::store::Position;
+
 use crate::harness::{Database, Directory, TENANT, block_on};
 use crate::plans::common;
-use crate::searches::{path, search};
+use crate::searches::{path, search, test};
 
 /// Two tenants with 20,000 users, 200 groups and 10,000 memberships each. One of them is the default tenant.
 const MANY: &str = "
@@ -104,6 +107,55 @@ fn one_row_of_a_view_is_found_by_index() {
             let plan = directory.sql(&format!("EXPLAIN (COSTS OFF) {sql}"));
             assert!(plan.iter().any(|step| step.contains("using resource_id on resource")), "{plan:#?}");
             assert_eq!(plan.iter().find(|step| walks(step)), None, "{plan:#?}");
+        }
+    });
+}
+
+/// 9865-2-03. The database knows nothing of its tables yet after a large import, and must not need to.
+#[test]
+fn a_stretch_is_a_part_of_an_index_before_there_are_statistics_and_after() {
+    block_on(async {
+        let Some(database) = Database::postgres() else { return };
+        let directory = database.open().await;
+        for table in ["resource", "fact"] {
+            directory.sql(&format!("ALTER TABLE {table} SET (autovacuum_enabled = off)"));
+        }
+        directory.sql(MANY);
+        let kind = directory.kind("User");
+        let filter = test(kind, "active", Op::Eq, "true");
+        let above = "ROW(key, resource) > ";
+        let (beside, below) = ["AND (resource > ", "AND (key < "].into();
+        let (valueless, rows, greatest) = ("fact_resource", " AND (pk > '", "Backward using fact_pkey");
+        let cases = [
+            (None, false, None, &[rows][..]),
+            (Some("title"), false, Some("title7"), &[above, rows, valueless]),
+            (Some("title"), false, None, &[rows, valueless]),
+            (Some("title"), true, Some("title7"), &[beside, below]),
+            (Some("title"), true, None, &[rows, valueless, greatest]),
+            (Some("userName"), false, Some("user7"), &[above]),
+            (Some("userName"), true, Some("user7"), &[beside, below]),
+        ];
+        for has_statistics in [false, true] {
+            if has_statistics {
+                directory.sql("VACUUM ANALYZE");
+            }
+            for ((sort, descending, key, steps), filter) in
+                cases.iter().flat_map(|case| [(case, None), (case, Some(&filter))])
+            {
+                let mut search = search(kind, filter.cloned());
+                search.scopes[0].sort = sort.map(|name| path(kind, name));
+                search.descending = *descending;
+                let after = Position { key: key.map(str::to_owned), pk: 2_000_007 };
+                let plan = directory.store.explain_after(TENANT, &search, Some(&after)).await.unwrap();
+                let has = |part: &str| plan.iter().any(|step| step.contains(part));
+                let about = format!("{sort:?} {descending} {key:?} {has_statistics} {plan:#?}");
+                // That all of the type is read, and not to its end, it only knows from statistics and without a filter.
+                let is_known =
+                    |step: &&str| has_statistics && filter.is_none() || ![rows, greatest].contains(step);
+                assert!(steps.iter().filter(|step| is_known(step)).all(|step| has(step)), "{about}");
+                let walks = ["Seq Scan", "Hash Join", "Hash Anti Join", "Materialize"];
+                assert!(!walks.iter().any(|step| has(step)), "{about}");
+            }
         }
     });
 }

@@ -11,8 +11,9 @@ use crate::http::error::{Failure, SCIM_JSON};
 use crate::http::{App, Place, Target, base};
 use crate::quirks::Profile;
 use crate::scim::bulk::MAX_OPERATIONS;
+use crate::scim::cursor;
 use crate::scim::error::{ErrorKind, ScimError};
-use crate::scim::listing::MAX_COUNT;
+use crate::scim::listing::{DEFAULT_COUNT, MAX_COUNT};
 use crate::scim::registry::{Registry, ResourceType};
 use crate::scim::schema::Schema;
 use crate::scim::urn;
@@ -108,6 +109,14 @@ fn configuration(max_body: usize, base: &str, profile: Option<&Profile>) -> Valu
         "patch": {"supported": true},
         "bulk": {"supported": true, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": max_body},
         "filter": {"supported": true, "maxResults": MAX_COUNT},
+        "pagination": {
+            "cursor": true,
+            "index": true,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": DEFAULT_COUNT,
+            "maxPageSize": MAX_COUNT,
+            "cursorTimeout": cursor::TIMEOUT,
+        },
         "changePassword": {"supported": takes_passwords(profile)},
         "sort": {"supported": true},
         "etag": {"supported": true},

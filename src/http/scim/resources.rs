@@ -206,11 +206,16 @@ fn list_response(
     listing: Listing,
     projection: &Projection,
 ) -> HttpResponse {
+    // A cursor needs no escaping, and it is there or not (RFC 9865 §2).
+    let place = match (listing.start_index, &listing.next_cursor) {
+        (Some(index), _) => format!("\"startIndex\":{index},"),
+        (None, Some(cursor)) => format!("\"nextCursor\":\"{cursor}\","),
+        (None, None) => String::new(),
+    };
     let head = format!(
-        r#"{{"schemas":["{}"],"totalResults":{},"startIndex":{},"itemsPerPage":{},"Resources":["#,
+        r#"{{"schemas":["{}"],"totalResults":{},{place}"itemsPerPage":{},"Resources":["#,
         urn::LIST_RESPONSE,
         listing.total,
-        listing.start_index,
         listing.entries.len(),
     );
     let mut body = Pieces::default();
