@@ -46,6 +46,12 @@ pub(super) struct Api {
     pub(super) mounts: &'static [&'static str],
     /// Its operations. Where two fit a path, the one with the earlier literal segment is meant.
     pub(super) operations: &'static [Operation],
+    /// What the names in its paths and queries mean.
+    pub(super) parameters: &'static [Parameter],
+    /// The body of a refusal.
+    pub(super) refusal: SchemaOf,
+    /// The statuses of refusals that every operation may have beside those that every API has.
+    pub(super) refuses: &'static [u16],
     /// The token that a request presents.
     pub(super) token: fn(&HttpRequest) -> Option<&str>,
     /// The header that has it where it is not a bearer token, for the OpenAPI document.
@@ -58,7 +64,8 @@ pub(super) struct Api {
 pub(super) struct Operation {
     /// The method.
     pub(super) method: &'static str,
-    /// The whole path; segments in braces are captured.
+    /// The whole path; segments in braces are captured. Behind it stand the parameters that the query may have, as a URI
+    /// template (RFC 6570) has them: `/identity/v1/users{?filter,sort}`.
     pub(super) path: &'static str,
     /// What it does, in a few words.
     pub(super) summary: &'static str,
@@ -69,6 +76,27 @@ pub(super) struct Operation {
     /// What does it.
     pub(super) run: Run,
 }
+
+impl Operation {
+    /// The path without the parameters of the query.
+    pub(super) fn route(&self) -> &'static str {
+        self.path.split("{?").next().unwrap_or(self.path)
+    }
+
+    /// The names of the segments that are captured.
+    pub(super) fn captures(&self) -> impl Iterator<Item = &'static str> {
+        self.route().split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    }
+
+    /// The names of the parameters that the query may have.
+    pub(super) fn query(&self) -> impl Iterator<Item = &'static str> {
+        let names = self.path.split_once("{?").and_then(|(_, names)| names.strip_suffix('}'));
+        names.into_iter().flat_map(|names| names.split(','))
+    }
+}
+
+/// What a captured segment or a parameter of a query means: its name, the type that JSON Schema calls it, a description.
+pub(super) struct Parameter(pub(super) &'static str, pub(super) &'static str, pub(super) &'static str);
 
 /// One answer of an operation: its status, when it is given, and its body.
 pub(super) struct Answer(pub(super) u16, pub(super) &'static str, pub(super) Option<SchemaOf>);
@@ -104,6 +132,7 @@ pub(super) struct Anybody {
 pub(super) struct Call<Who = Context> {
     pub(super) app: App,
     pub(super) context: Who,
+    operation: &'static Operation,
     request: HttpRequest,
     /// None once it was read.
     payload: Option<Payload>,
@@ -157,11 +186,14 @@ impl<Who> Call<Who> {
         self.request.headers().get(name)?.to_str().ok()
     }
 
-    /// A parameter of the query; an empty one counts as not given.
+    /// A parameter of the query; an empty one counts as not given. The operation's path must name it.
     ///
     /// # Errors
     /// 400 if it is not percent-encoded text.
     pub(super) fn parameter(&self, name: &str) -> Result<Option<String>, Failure> {
+        if !self.operation.query().any(|other| other == name) {
+            return Err(Failure::internal(format!("{} does not name {name}", self.operation.path)));
+        }
         let mut pairs = query::pairs(self.request.query_string())?.into_iter();
         Ok(pairs.find(|(other, value)| other == name && !value.is_empty()).map(|(_, value)| value))
     }
@@ -249,21 +281,22 @@ impl Api {
         let Some(first) = fitting.first() else {
             return Err(ScimError::new(ErrorKind::NotFound, "there is nothing at this path").into());
         };
-        trail.route = first.path;
+        trail.route = first.route();
         if *request.method() == Method::OPTIONS {
             return Ok(HttpResponse::NoContent().insert_header((ALLOW, allowed(&fitting))).finish());
         }
         let method = request.method().as_str();
-        let Some(operation) = fitting.iter().find(|operation| operation.method == method) else {
-            return Err(Failure::method(method, first.path, &allowed(&fitting)));
+        let Some(&operation) = fitting.iter().find(|operation| operation.method == method) else {
+            return Err(Failure::method(method, first.route(), &allowed(&fitting)));
         };
         let (permission, or_self, run) = match operation.run {
             Run::For(permission, run) => (permission, false, run),
             Run::ForSelfOr(permission, run) => (permission, true, run),
             Run::Open(run) => {
-                let captures = captures(operation.path, &segments)?;
+                let captures = captures(operation.route(), &segments)?;
                 let (app, request, payload) = (app.clone(), request.clone(), Some(payload));
-                return run(Call { app, context: Anybody { now }, request, payload, captures }).await;
+                let context = Anybody { now };
+                return run(Call { app, context, operation, request, payload, captures }).await;
             }
         };
         let caller = app.access.authenticate((self.token)(request), now).await?;
@@ -273,20 +306,20 @@ impl Api {
         if !or_self || !context.caller.scopes.allow(Permission::ActAsSubject) {
             auth::check(&context, permission)?;
         }
-        let captures = captures(operation.path, &segments)?;
+        let captures = captures(operation.route(), &segments)?;
         let (app, request, payload) = (app.clone(), request.clone(), Some(payload));
-        run(Call { app, context, request, payload, captures }).await
+        run(Call { app, context, operation, request, payload, captures }).await
     }
 
     /// The operations at a path, for all methods; only those with the earliest literal segments.
     fn fitting(&self, segments: &[&str]) -> Vec<&'static Operation> {
         let fits = |operation: &&Operation| {
-            let parts = parts(operation.path);
+            let parts = parts(operation.route());
             parts.len() == segments.len()
                 && parts.iter().zip(segments).all(|(part, segment)| is_capture(part) || part == segment)
         };
         let rank =
-            |operation: &&Operation| parts(operation.path).into_iter().map(is_capture).collect::<Vec<_>>();
+            |operation: &&Operation| parts(operation.route()).into_iter().map(is_capture).collect::<Vec<_>>();
         let best = self.operations.iter().filter(fits).map(|operation| rank(&operation)).min();
         let fitting = self.operations.iter().filter(fits);
         fitting.filter(|operation| Some(rank(operation)) == best).collect()
@@ -331,7 +364,7 @@ mod tests {
 
     const ROWS: [Operation; 4] = [
         row("GET", "/t/users/{id}"),
-        row("GET", "/t/users/count"),
+        row("GET", "/t/users/count{?filter,name}"),
         row("DELETE", "/t/users/{id}"),
         row("GET", "/t/users/{id}/groups/{group}"),
     ];
@@ -341,11 +374,18 @@ mod tests {
         let api = Api { operations: &ROWS, ..admin::API };
         let paths = |path: &str| {
             let segments: Vec<&str> = path.split('/').collect();
-            api.fitting(&segments).iter().map(|row| (row.method, row.path)).collect::<Vec<_>>()
+            api.fitting(&segments).iter().map(|row| (row.method, row.route())).collect::<Vec<_>>()
         };
         assert_eq!(paths("t/users/count"), [("GET", "/t/users/count")]);
         assert_eq!(paths("t/users/7"), [("GET", "/t/users/{id}"), ("DELETE", "/t/users/{id}")]);
         assert_eq!(paths("t/users"), []);
+    }
+
+    #[test]
+    fn a_path_names_what_it_captures_and_what_the_query_may_have() {
+        let names = |row: &Operation| (row.captures().collect::<Vec<_>>(), row.query().collect::<Vec<_>>());
+        assert_eq!(names(&ROWS[1]), (vec![], vec!["filter", "name"]));
+        assert_eq!(names(&ROWS[3]), (vec!["id", "group"], vec![]));
     }
 
     #[test]

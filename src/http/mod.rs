@@ -91,6 +91,7 @@ enum Place {
     Health,
     Ready,
     OpenApi,
+    Docs,
     Configuration,
     Types,
     OneType,
@@ -109,7 +110,15 @@ enum Place {
 impl Place {
     /// Whether what is open there differs from tenant to tenant (reading A32).
     fn is_tenants(self) -> bool {
-        matches!(self, Self::Configuration | Self::Types | Self::OneType | Self::Schemas | Self::OneSchema)
+        matches!(
+            self,
+            Self::OpenApi
+                | Self::Configuration
+                | Self::Types
+                | Self::OneType
+                | Self::Schemas
+                | Self::OneSchema
+        )
     }
 }
 
@@ -134,10 +143,11 @@ const fn closed(place: Place, template: &'static str, allow: &'static str) -> Ro
 }
 
 /// Every route.
-pub const ROUTES: [Route; 15] = [
+pub const ROUTES: [Route; 16] = [
     open(Place::Health, "/healthz", "GET, HEAD, OPTIONS"),
     open(Place::Ready, "/readyz", "GET, HEAD, OPTIONS"),
     open(Place::OpenApi, "/openapi.json", "GET, HEAD, OPTIONS"),
+    open(Place::Docs, "/docs", "GET, HEAD, OPTIONS"),
     open(Place::Configuration, "/ServiceProviderConfig", "GET, HEAD, OPTIONS"),
     open(Place::Types, "/ResourceTypes", "GET, HEAD, OPTIONS"),
     open(Place::OneType, "/ResourceTypes/{name}", "GET, HEAD, OPTIONS"),
@@ -206,6 +216,7 @@ fn place<'a>(mount: &str, rest: &[&'a str]) -> (Place, &'a str, &'a str) {
         ["healthz"] if mount.is_empty() => (Place::Health, "", ""),
         ["readyz"] if mount.is_empty() => (Place::Ready, "", ""),
         ["openapi.json"] if mount.is_empty() => (Place::OpenApi, "", ""),
+        ["docs"] if mount.is_empty() => (Place::Docs, "", ""),
         _ if mount.is_empty() => (Place::Nothing, "", ""),
         [] => (Place::Root, "", ""),
         ["ServiceProviderConfig"] => (Place::Configuration, "", ""),
@@ -306,7 +317,8 @@ async fn open_place(
     match target.route.place {
         Place::Health => Ok(server::healthy()),
         Place::Ready => server::ready(&app.access).await,
-        Place::OpenApi => api::answer(200, &openapi::document()),
+        Place::OpenApi => api::answer(200, &openapi::document(registry)),
+        Place::Docs => Ok(openapi::page()),
         place => discovery::answer(app, request, target, place, registry, profile),
     }
 }

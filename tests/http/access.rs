@@ -17,7 +17,7 @@ fn target(route: &Route, id: &str) -> String {
         .replace("{name}", "User")
         .replace("{urn}", "urn:ietf:params:scim:schemas:core:2.0:User");
     match path.as_str() {
-        "/healthz" | "/readyz" | "/openapi.json" => path,
+        "/healthz" | "/readyz" | "/openapi.json" | "/docs" => path,
         _ => format!("/scim/v2{path}"),
     }
 }

@@ -18,6 +18,7 @@ mod bulk;
 mod cursors;
 mod deleted;
 mod discovery;
+mod every;
 mod identifiers;
 mod identity;
 mod me;

@@ -20,8 +20,8 @@ const PAGE: u32 = 500;
 pub(super) const OPERATIONS: [Operation; 3] = [
     Operation {
         method: "GET",
-        path: "/admin/v1/deleted",
-        summary: "List what was deleted and can be restored; `after` is the `next` of the page before",
+        path: "/admin/v1/deleted{?after}",
+        summary: "List what was deleted and can be restored",
         takes: None,
         answers: &[Answer(
             200,
@@ -32,7 +32,7 @@ pub(super) const OPERATIONS: [Operation; 3] = [
     },
     Operation {
         method: "POST",
-        path: "/admin/v1/deleted/{id}/restore",
+        path: "/admin/v1/deleted/{resource}/restore",
         summary: "Restore a resource, also as a member of its groups",
         takes: None,
         answers: &[
@@ -44,7 +44,7 @@ pub(super) const OPERATIONS: [Operation; 3] = [
     },
     Operation {
         method: "DELETE",
-        path: "/admin/v1/deleted/{id}",
+        path: "/admin/v1/deleted/{resource}",
         summary: "Remove a deleted resource for good",
         takes: None,
         answers: &[

@@ -6,14 +6,18 @@ mod deleted;
 mod schemas;
 mod tokens;
 
-use crate::http::api::{Api, Operation};
-use crate::http::{auth, problem};
+use crate::http::api::{Api, Operation, Parameter, schema};
+use crate::http::auth;
+use crate::http::problem::{self, Problem};
 
 /// The API.
 pub(super) const API: Api = Api {
     name: "Administration",
     mounts: &["/admin/v1"],
     operations: &OPERATIONS,
+    parameters: &PARAMETERS,
+    refusal: schema::<Problem>,
+    refuses: &[],
     token: auth::bearer,
     key: None,
     spelling: problem::spell,
@@ -25,3 +29,11 @@ const OPERATIONS: [Operation; 14] = {
     let [l, m, n] = deleted::OPERATIONS;
     [a, b, c, d, e, f, g, h, i, j, k, l, m, n]
 };
+
+const PARAMETERS: [Parameter; 5] = [
+    Parameter("id", "string", "The number of the token"),
+    Parameter("urn", "string", "The URN of the schema"),
+    Parameter("name", "string", "The name of the resource type"),
+    Parameter("resource", "string", "The id of the resource"),
+    Parameter("after", "string", "The `next` of the page before"),
+];

@@ -4,6 +4,7 @@
 //! contradict a change, the answer names them.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::access::{AccessError, Obstacles, SchemaEdit};
 use crate::context::Permission;
 use crate::http::api::{Answer, Call, Operation, Outcome, Run, answer, schema};
 use crate::http::error::Failure;
+use crate::http::problem::{PROBLEM_JSON, Problem};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::registry::DocumentKey;
 
@@ -148,14 +150,8 @@ struct TypeItem {
 /// The stored resources that contradict a change (RFC 9457).
 #[derive(Serialize, JsonSchema)]
 struct InTheWay {
-    /// `about:blank`.
-    r#type: &'static str,
-    /// `Conflict`.
-    title: &'static str,
-    /// 409.
-    status: u16,
-    /// A sentence for people.
-    detail: &'static str,
+    #[serde(flatten)]
+    problem: Problem,
     /// The first of the resources.
     obstacles: Vec<ObstacleItem>,
     /// Whether there are more.
@@ -254,13 +250,13 @@ fn in_the_way(Obstacles { first, more }: Obstacles) -> Result<HttpResponse, Fail
         why: obstacle.why,
     };
     let problem = InTheWay {
-        r#type: "about:blank",
-        title: "Conflict",
-        status: 409,
-        detail: "stored resources contradict the change; obstacles names them",
+        problem: Problem::new(
+            StatusCode::CONFLICT,
+            "stored resources contradict the change; obstacles names them",
+        ),
         obstacles: first.into_iter().map(item).collect(),
         more,
     };
     let body = json!(problem).to_string();
-    Ok(HttpResponse::Conflict().insert_header((CONTENT_TYPE, "application/problem+json")).body(body))
+    Ok(HttpResponse::Conflict().insert_header((CONTENT_TYPE, PROBLEM_JSON)).body(body))
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::access::{AccessError, Refusal as Access};
 use crate::context::Context;
-use crate::http::api::{Api, Call, answer};
+use crate::http::api::{Api, Call, Parameter, answer};
 use crate::http::auth;
 use crate::http::error::Failure;
 use crate::identity::{By, Error, User};
@@ -28,6 +28,12 @@ pub(super) const API: Api = Api {
     name: "Descope",
     mounts: &["/v1/mgmt", "/v2/mgmt"],
     operations: &table::OPERATIONS,
+    parameters: &[
+        Parameter("loginId", "string", "A login id of the user, or its id"),
+        Parameter("userId", "string", "The user's id"),
+    ],
+    refusal: refusal::schema,
+    refuses: &[404, 409, 429],
     token: |request| project_and_key(auth::bearer(request)?).map(|(_, key)| key),
     key: None,
     spelling: refusal::spell,

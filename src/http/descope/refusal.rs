@@ -6,6 +6,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use crate::http::error::Failure;
@@ -115,6 +116,19 @@ impl From<Error> for Refusal {
             other => Self::invalid(other.to_string()),
         }
     }
+}
+
+/// The body of a refusal.
+pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": ["errorCode", "errorDescription", "errorMessage"],
+        "properties": {
+            "errorCode": {"type": "string"},
+            "errorDescription": {"type": "string"},
+            "errorMessage": {"type": "string"},
+        },
+    })
 }
 
 /// What every API refuses.

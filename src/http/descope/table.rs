@@ -59,7 +59,7 @@ pub(super) const OPERATIONS: [Operation; 25] = [
     },
     Operation {
         method: "GET",
-        path: "/v1/mgmt/user",
+        path: "/v1/mgmt/user{?loginId,userId}",
         summary: "Get a user",
         takes: None,
         answers: &[USER],

@@ -20,7 +20,7 @@ const MISSING: Answer = Answer(404, "There is no such user", None);
 pub(super) const GET: Operation = Operation {
     method: "GET",
     path: "/identity/v1/users/{id}/data/{bag}",
-    summary: "Get a user's data: custom, public, private, claims, attributes, or app:NAME",
+    summary: "Get a user's data",
     takes: None,
     answers: &[CONTENT, MISSING],
     run: Run::For(Permission::ReadIdentity, |call| Box::pin(get(call))),

@@ -5,9 +5,9 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use serde_json::json;
 
 use crate::http::error::Failure;
+use crate::http::problem::{PROBLEM_JSON, Problem};
 use crate::identity::Error;
 
 /// The answer to a command that failed; what is no matter of the domain is spelled like everywhere.
@@ -34,16 +34,10 @@ pub(super) fn refuse(error: Error) -> Result<HttpResponse, Failure> {
         Error::Limited(_) => (429, "limited"),
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    let problem = json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-        "code": code,
-        "detail": error.to_string(),
-    });
+    let problem = Problem::new(status, error.to_string()).with_code(code);
     let mut response = HttpResponse::build(status);
     if let Error::Limited(seconds) = error {
         response.insert_header((RETRY_AFTER, seconds.to_string()));
     }
-    Ok(response.insert_header((CONTENT_TYPE, "application/problem+json")).body(problem.to_string()))
+    Ok(response.insert_header((CONTENT_TYPE, PROBLEM_JSON)).body(problem.text()))
 }

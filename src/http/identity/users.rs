@@ -21,8 +21,8 @@ const LARGEST_PAGE: u64 = 1000;
 
 pub(super) const LIST: Operation = Operation {
     method: "GET",
-    path: "/identity/v1/users",
-    summary: "Search users: filter (a SCIM filter), sort, order (ascending, descending), offset, limit",
+    path: "/identity/v1/users{?filter,sort,order,offset,limit}",
+    summary: "Search users",
     takes: None,
     answers: &[Answer(200, "A page of the users that match", Some(schema::<Page>))],
     run: Run::For(Permission::ReadIdentity, |call| Box::pin(list(call))),
@@ -30,8 +30,8 @@ pub(super) const LIST: Operation = Operation {
 
 pub(super) const COUNT: Operation = Operation {
     method: "GET",
-    path: "/identity/v1/users/count",
-    summary: "Count users: filter (a SCIM filter)",
+    path: "/identity/v1/users/count{?filter}",
+    summary: "Count users",
     takes: None,
     answers: &[Answer(200, "How many match", Some(schema::<Count>))],
     run: Run::For(Permission::ReadIdentity, |call| Box::pin(count(call))),
@@ -51,8 +51,8 @@ pub(super) const CREATE: Operation = Operation {
 
 pub(super) const FIND: Operation = Operation {
     method: "GET",
-    path: "/identity/v1/users/by/{name}/{value}",
-    summary: "Find a user by email, phone, user-name, login-id or external-id; primary=true looks at primary ones only",
+    path: "/identity/v1/users/by/{name}/{value}{?primary}",
+    summary: "Find a user by an address, a number, a name or an id",
     takes: None,
     answers: &[Answer(200, "The user", Some(schema::<ShownUser>)), Answer(404, "There is none", None)],
     run: Run::For(Permission::ReadIdentity, |call| Box::pin(find(call))),

@@ -16,7 +16,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::http::api::{Api, Call, answer};
+use crate::http::api::{Api, Call, Parameter, answer};
 use crate::http::error::Failure;
 use crate::identity::{Draft, Error, User};
 use refusal::Refusal;
@@ -27,10 +27,22 @@ pub(super) const API: Api = Api {
     name: "MonoCloud",
     mounts: &["/api/users"],
     operations: &table::OPERATIONS,
+    parameters: &PARAMETERS,
+    refusal: refusal::schema,
+    refuses: &[404, 422, 429],
     token: key,
     key: Some(KEY),
     spelling: refusal::spell,
 };
+
+const PARAMETERS: [Parameter; 6] = [
+    Parameter("user_id", "string", "The user's id"),
+    Parameter("identifier_id", "string", "The id of the e-mail address or phone number"),
+    Parameter("filter", "string", "Which users, as a query of Lucene"),
+    Parameter("sort", "string", "`KEY:1` or `KEY:-1`; the key is a date or a part of the name"),
+    Parameter("page", "integer", "Which page, 1 for the first"),
+    Parameter("size", "integer", "How many entries a page has"),
+];
 
 /// The header that has the token.
 const KEY: &str = "x-api-key";

@@ -6,6 +6,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use crate::http::error::Failure;
@@ -131,6 +132,28 @@ impl From<Error> for Refusal {
             other => Self::Failure(ScimError::value(other.to_string()).into()),
         }
     }
+}
+
+/// The body of a refusal.
+pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": ["type", "title", "status"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "instance": {"type": "string"},
+            "errors": {"anyOf": [
+                {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+                {"type": "array", "items": {
+                    "type": "object",
+                    "properties": {"code": {"type": "string"}, "description": {"type": "string"}},
+                }},
+            ]},
+        },
+    })
 }
 
 /// What every API refuses.

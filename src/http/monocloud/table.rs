@@ -19,7 +19,7 @@ fn list_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 pub(super) const OPERATIONS: [Operation; 31] = [
     Operation {
         method: "GET",
-        path: "/api/users",
+        path: "/api/users{?filter,sort,page,size}",
         summary: "List and search users: page, size, filter (Lucene), sort",
         takes: None,
         answers: &[Answer(
@@ -283,7 +283,7 @@ pub(super) const OPERATIONS: [Operation; 31] = [
     },
     Operation {
         method: "GET",
-        path: "/api/users/{user_id}/groups",
+        path: "/api/users/{user_id}/groups{?page,size}",
         summary: "List the groups that a user is in",
         takes: None,
         answers: &[Answer(200, "A page of them", Some(list_of::<data::ShownGroup>))],

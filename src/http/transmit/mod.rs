@@ -17,7 +17,7 @@ mod verification;
 use actix_web::HttpResponse;
 use serde::Serialize;
 
-use crate::http::api::{Api, answer};
+use crate::http::api::{Api, Parameter, answer};
 use crate::http::auth;
 use crate::http::error::Failure;
 use refusal::Refusal;
@@ -27,10 +27,37 @@ pub(super) const API: Api = Api {
     name: "Transmit",
     mounts: &["/cis"],
     operations: &table::OPERATIONS,
+    parameters: &PARAMETERS,
+    refusal: refusal::schema,
+    refuses: &[404, 409, 429],
     token: auth::bearer,
     key: None,
     spelling: refusal::spell,
 };
+
+const PARAMETERS: [Parameter; 21] = [
+    Parameter("user_id", "string", "The user's id"),
+    Parameter("id", "string", "The user's id"),
+    Parameter("email", "string", "The e-mail address"),
+    Parameter("phone_number", "string", "The phone number"),
+    Parameter("username", "string", "The user name"),
+    Parameter("external_user_id", "string", "The id in another system"),
+    Parameter("search", "string", "Which users, in SCIM's grammar and this API's names"),
+    Parameter("search_prefix", "string", "How the primary e-mail address or phone number begins"),
+    Parameter("sort_field", "string", "`email`, `phone_number`, `created_at` or `last_auth`"),
+    Parameter("sort_order", "string", "`asc`, which it is if it is missing, or `desc`"),
+    Parameter("page_offset", "integer", "How many matches to pass over"),
+    Parameter("page_limit", "integer", "How many users to show: 100 if it is missing, 5000 at most"),
+    Parameter("identifier_name", "string", "`email`, `phoneNumber`, `externalUserId` or `username`"),
+    Parameter("identifier_value", "string", "The identifier"),
+    Parameter("filter", "string", "Which users (RFC 7644 §3.4.2.2)"),
+    Parameter("sortBy", "string", "The attribute to sort by"),
+    Parameter("sortOrder", "string", "`ascending`, which it is if it is missing, or `descending`"),
+    Parameter("startIndex", "integer", "The number of the first match to show, from 1 on"),
+    Parameter("count", "integer", "How many matches to show"),
+    Parameter("attributes", "string", "What to show, with commas between"),
+    Parameter("excludedAttributes", "string", "What not to show, with commas between"),
+];
 
 /// What came of an operation.
 type Done = Result<HttpResponse, Refusal>;

@@ -5,6 +5,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use crate::http::error::Failure;
@@ -139,6 +140,28 @@ impl From<Error> for Refusal {
             other => Self::bad(other.to_string()),
         }
     }
+}
+
+/// The body of a refusal. The merging SCIM has one of its own.
+pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
+    let message = json!({
+        "type": "object",
+        "required": ["message", "error_code"],
+        "properties": {
+            "message": {"type": ["string", "array"], "items": {"type": "string"}},
+            "error_code": {"type": ["integer", "string"]},
+            "error_type": {"type": "string"},
+            "ts_error_code": {"type": "string"},
+        },
+    });
+    let scim = json!({
+        "type": "object",
+        "required": ["schemas", "status", "detail"],
+        "properties": {
+            "schemas": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"},
+        },
+    });
+    json_schema!({"anyOf": [message, scim]})
 }
 
 /// What every API refuses.

@@ -15,7 +15,7 @@ pub(super) const OPERATIONS: [Operation; 38] = [
     },
     Operation {
         method: "GET",
-        path: "/cis/v1/users/count",
+        path: "/cis/v1/users/count{?search}",
         summary: "Count users",
         takes: None,
         answers: &[Answer(200, "How many there are", None)],
@@ -31,7 +31,7 @@ pub(super) const OPERATIONS: [Operation; 38] = [
     },
     Operation {
         method: "GET",
-        path: "/cis/v1/users",
+        path: "/cis/v1/users{?search,search_prefix,sort_field,sort_order,page_offset,page_limit}",
         summary: "List and search users",
         takes: None,
         answers: &[Answer(200, "A page", Some(schema::<users::Page>))],
@@ -39,7 +39,7 @@ pub(super) const OPERATIONS: [Operation; 38] = [
     },
     Operation {
         method: "GET",
-        path: "/cis/v1/users/identifier",
+        path: "/cis/v1/users/identifier{?identifier_name,identifier_value}",
         summary: "Get a user by an identifier",
         takes: None,
         answers: &[Answer(200, "The user", Some(schema::<users::UserResult>))],
@@ -275,7 +275,7 @@ pub(super) const OPERATIONS: [Operation; 38] = [
     },
     Operation {
         method: "GET",
-        path: "/cis/scim/Users",
+        path: "/cis/scim/Users{?filter,sortBy,sortOrder,startIndex,count,attributes,excludedAttributes}",
         summary: "List users through SCIM",
         takes: None,
         answers: &[Answer(200, "A page", None)],

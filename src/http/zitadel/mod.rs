@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::contact;
 use crate::context::Context;
-use crate::http::api::{Api, Call, answer, formed};
+use crate::http::api::{Api, Call, Parameter, answer, formed};
 use crate::http::error::Failure;
 use crate::http::{auth, zitadel::message::normal};
 use crate::quirks::Profile;
@@ -33,6 +33,9 @@ pub(super) const REST: Api = Api {
     name: "ZITADEL",
     mounts: &["/management/v1", "/v2/users"],
     operations: &rest::OPERATIONS,
+    parameters: &[Parameter("id", "string", "The user's id")],
+    refusal: refusal::schema,
+    refuses: &[404, 409, 429, 501],
     token: auth::bearer,
     key: None,
     spelling: |failure, request_id| Spelling::Gateway.spell(failure, request_id),
@@ -43,6 +46,9 @@ pub(super) const CONNECT: Api = Api {
     name: "ZITADEL Connect",
     mounts: &["/zitadel.user.v2.UserService"],
     operations: &connect::OPERATIONS,
+    parameters: &[],
+    refusal: refusal::schema,
+    refuses: &[404, 409, 429, 501],
     token: auth::bearer,
     key: None,
     spelling: |failure, request_id| Spelling::Connect.spell(failure, request_id),

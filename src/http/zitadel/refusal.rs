@@ -8,6 +8,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use crate::access::Refusal as Access;
@@ -93,6 +94,19 @@ impl From<Error> for Refusal {
             other => Self::Invalid(other.to_string()),
         }
     }
+}
+
+/// The body of a refusal. The code is a number for the gateway, and a name in the Connect protocol.
+pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": ["code", "message"],
+        "properties": {
+            "code": {"type": ["integer", "string"]},
+            "message": {"type": "string"},
+            "details": {"type": "array", "items": {"type": "object"}},
+        },
+    })
 }
 
 /// How refusals are spelled.
