@@ -7,6 +7,8 @@ use muster::access::Scope as Right;
 use muster_conformance::{Scope, Subject, Verdict, check, requirements, scenarios};
 use serde_json::{Value, json};
 
+use Plant::{Back, There};
+
 use crate::app;
 use crate::kit::{Answer, exchange};
 
@@ -17,19 +19,16 @@ struct Sent {
     body: Vec<u8>,
 }
 
-/// What goes wrong on the way there, and back.
-struct Fault {
-    name: &'static str,
-    /// The requirements that it breaks.
-    breaks: &'static [&'static str],
-    /// Requirements near them that it does not break.
-    spares: &'static [&'static str],
-    there: fn(&mut Sent),
-    back: fn(&Sent, &mut Answer),
-}
+/// What goes wrong: what to call it, the requirements that it breaks, and requirements near them that it does not break.
+struct Fault(&'static str, &'static [&'static str], &'static [&'static str], Plant);
 
-fn unchanged(_: &mut Sent) {}
-fn as_it_is(_: &Sent, _: &mut Answer) {}
+/// Where it goes wrong.
+enum Plant {
+    /// On the way to the server.
+    There(fn(&mut Sent)),
+    /// On the way back.
+    Back(fn(&Sent, &mut Answer)),
+}
 
 impl Sent {
     fn is(&self, method: &str, part: &str) -> bool {
@@ -68,206 +67,184 @@ fn remove(value: &mut Value, name: &str) {
 }
 
 const FAULTS: &[Fault] = &[
-    Fault {
-        name: "a POST is answered 200",
-        breaks: &["7644-3.3-04"],
-        spares: &["7644-3.4.1-02", "7644-2-01"],
-        there: unchanged,
-        back: |sent, answer| {
+    Fault(
+        "a POST is answered 200",
+        &["7644-3.3-04"],
+        &["7644-3.4.1-02", "7644-2-01"],
+        Back(|sent, answer| {
             if sent.is("POST", "/Users") && answer.status == 201 {
                 answer.status = 200;
             }
-        },
-    },
-    Fault {
-        name: "there is no Location",
-        breaks: &["7644-3.3-06"],
-        spares: &["7644-3.3-04", "7644-3.3-05"],
-        there: unchanged,
-        back: |_, answer| drop_header(answer, "location"),
-    },
-    Fault {
-        name: "there is no ETag",
-        breaks: &["7643-3.1-18", "7644-3.14-02", "7644-3.14-03"],
-        spares: &["7643-3.1-17", "7644-3.14-01"],
-        there: unchanged,
-        back: |_, answer| drop_header(answer, "etag"),
-    },
-    Fault {
-        name: "the media type is that of pages",
-        breaks: &["7644-3.1-01", "7644-3.8-02"],
-        spares: &["7644-3.4.2-02"],
-        there: unchanged,
-        back: |_, answer| {
+        }),
+    ),
+    Fault(
+        "there is no Location",
+        &["7644-3.3-06"],
+        &["7644-3.3-04", "7644-3.3-05"],
+        Back(|_, answer| drop_header(answer, "location")),
+    ),
+    Fault(
+        "there is no ETag",
+        &["7643-3.1-18", "7644-3.14-02", "7644-3.14-03"],
+        &["7643-3.1-17", "7644-3.14-01"],
+        Back(|_, answer| drop_header(answer, "etag")),
+    ),
+    Fault(
+        "the media type is that of pages",
+        &["7644-3.1-01", "7644-3.8-02"],
+        &["7644-3.4.2-02"],
+        Back(|_, answer| {
             drop_header(answer, "content-type");
             answer.headers.push(("content-type".to_owned(), "text/html".to_owned()));
-        },
-    },
-    Fault {
-        name: "the status of an error is a number",
-        breaks: &["7644-3.12-02"],
-        spares: &["7644-3.4.1-02"],
-        there: unchanged,
-        back: |_, answer| {
+        }),
+    ),
+    Fault(
+        "the status of an error is a number",
+        &["7644-3.12-02"],
+        &["7644-3.4.1-02"],
+        Back(|_, answer| {
             if answer.status >= 400 {
                 change(answer, |body| body["status"] = json!(400));
             }
-        },
-    },
-    Fault {
-        name: "an error is plain text",
-        breaks: &["7644-3.12-01"],
-        spares: &["7644-3.4.1-02", "7644-3.12-04"],
-        there: unchanged,
-        back: |_, answer| {
+        }),
+    ),
+    Fault(
+        "an error is plain text",
+        &["7644-3.12-01"],
+        &["7644-3.4.1-02", "7644-3.12-04"],
+        Back(|_, answer| {
             if answer.status >= 400 {
                 answer.body = "sorry".to_owned();
             }
-        },
-    },
-    Fault {
-        name: "a conflict has no scimType",
-        breaks: &["7644-3.3-09", "7643-4.1.1-02"],
-        spares: &["7644-3.5.1-08"],
-        there: unchanged,
-        back: |_, answer| {
+        }),
+    ),
+    Fault(
+        "a conflict has no scimType",
+        &["7644-3.3-09", "7643-4.1.1-02"],
+        &["7644-3.5.1-08"],
+        Back(|_, answer| {
             if answer.status == 409 {
                 change(answer, |body| remove(body, "scimType"));
             }
-        },
-    },
-    Fault {
-        name: "passwords are shown",
-        breaks: &["7643-4.1.1-10", "7643-7-12"],
-        spares: &["7643-4.1.1-01"],
-        there: unchanged,
-        back: |_, answer| {
+        }),
+    ),
+    Fault(
+        "passwords are shown",
+        &["7643-4.1.1-10", "7643-7-12"],
+        &["7643-4.1.1-01"],
+        Back(|_, answer| {
             change(answer, |body| {
                 if body.get("userName").is_some() {
                     body["password"] = json!("$argon2id$");
                 }
             });
-        },
-    },
-    Fault {
-        name: "totalResults counts the page",
-        breaks: &["7644-3.4.2-07"],
-        spares: &["7644-3.4.2-03"],
-        there: unchanged,
-        back: |_, answer| {
+        }),
+    ),
+    Fault(
+        "totalResults counts the page",
+        &["7644-3.4.2-07"],
+        &["7644-3.4.2-03"],
+        Back(|_, answer| {
             change(answer, |body| {
                 if let Some(size) = body.get("Resources").and_then(Value::as_array).map(Vec::len) {
                     body["totalResults"] = json!(size);
                 }
             });
-        },
-    },
-    Fault {
-        name: "a page does not say where it begins",
-        breaks: &["7644-3.4.2-05", "7644-3.4.2.4-06"],
-        spares: &["7644-3.4.2-06"],
-        there: unchanged,
-        back: |_, answer| change(answer, |body| remove(body, "startIndex")),
-    },
-    Fault {
-        name: "views are not known",
-        breaks: &["7644-3.9-01", "7644-3.9-04", "7643-7-13"],
-        spares: &["7644-3.4-01"],
-        there: |sent| sent.line = sent.line.replace("attributes=", "x="),
-        back: as_it_is,
-    },
-    Fault {
-        name: "a filter finds everybody",
-        breaks: &["7644-3.4.2.2-02", "7644-3.4.2-06"],
-        spares: &["7644-3.4.2.2-01"],
-        there: |sent| sent.line = sent.line.replace("filter=", "x="),
-        back: as_it_is,
-    },
-    Fault {
-        name: "a malformed filter is a fault of the server",
-        breaks: &["7644-3.4.2.2-30", "7644-3.4.2.2-25"],
-        spares: &["7644-3.4.2.2-02"],
-        there: unchanged,
-        back: |sent, answer| {
+        }),
+    ),
+    Fault(
+        "a page does not say where it begins",
+        &["7644-3.4.2-05", "7644-3.4.2.4-06"],
+        &["7644-3.4.2-06"],
+        Back(|_, answer| change(answer, |body| remove(body, "startIndex"))),
+    ),
+    Fault(
+        "views are not known",
+        &["7644-3.9-01", "7644-3.9-04", "7643-7-13"],
+        &["7644-3.4-01"],
+        There(|sent| sent.line = sent.line.replace("attributes=", "x=")),
+    ),
+    Fault(
+        "a filter finds everybody",
+        &["7644-3.4.2.2-02", "7644-3.4.2-06"],
+        &["7644-3.4.2.2-01"],
+        There(|sent| sent.line = sent.line.replace("filter=", "x=")),
+    ),
+    Fault(
+        "a malformed filter is a fault of the server",
+        &["7644-3.4.2.2-30", "7644-3.4.2.2-25"],
+        &["7644-3.4.2.2-02"],
+        Back(|sent, answer| {
             if sent.is("GET", "filter=") && answer.status == 400 {
                 answer.status = 500;
             }
-        },
-    },
-    Fault {
-        name: "nobody sorts",
-        breaks: &["7644-3.4.2.3-02", "7644-3.4.2.3-05"],
-        spares: &["7644-3.4.2.3-01"],
-        there: |sent| sent.line = sent.line.replace("sortBy=", "x="),
-        back: as_it_is,
-    },
-    Fault {
-        name: "preconditions are not known",
-        breaks: &["7644-3.14-04", "7644-3.14-07"],
-        spares: &["7644-3.14-02"],
-        there: |sent| sent.drop_header("if-match"),
-        back: as_it_is,
-    },
-    Fault {
-        name: "a DELETE is answered 200",
-        breaks: &["7644-3.6-01"],
-        spares: &["7644-3.4.1-01"],
-        there: unchanged,
-        back: |sent, answer| {
+        }),
+    ),
+    Fault(
+        "nobody sorts",
+        &["7644-3.4.2.3-02", "7644-3.4.2.3-05"],
+        &["7644-3.4.2.3-01"],
+        There(|sent| sent.line = sent.line.replace("sortBy=", "x=")),
+    ),
+    Fault(
+        "preconditions are not known",
+        &["7644-3.14-04", "7644-3.14-07"],
+        &["7644-3.14-02"],
+        There(|sent| sent.drop_header("if-match")),
+    ),
+    Fault(
+        "a DELETE is answered 200",
+        &["7644-3.6-01"],
+        &["7644-3.4.1-01"],
+        Back(|sent, answer| {
             if sent.is("DELETE", "/Users") && answer.status == 204 {
                 answer.status = 200;
             }
-        },
-    },
-    Fault {
-        name: "add replaces",
-        breaks: &["7644-3.5.2.1-05"],
-        spares: &["7644-3.5.2.1-06", "7644-3.5.2.3-03"],
-        there: |sent| {
+        }),
+    ),
+    Fault(
+        "add replaces",
+        &["7644-3.5.2.1-05"],
+        &["7644-3.5.2.1-06", "7644-3.5.2.3-03"],
+        There(|sent| {
             let body = String::from_utf8_lossy(&sent.body).replace("\"op\":\"add\"", "\"op\":\"replace\"");
             sent.body = body.into_bytes();
-        },
-        back: as_it_is,
-    },
-    Fault {
-        name: "the configuration says nothing of versions",
-        breaks: &["7643-5-01", "7643-5-02"],
-        spares: &["7643-5-03"],
-        there: unchanged,
-        back: |_, answer| change(answer, |body| remove(body, "etag")),
-    },
-    Fault {
-        name: "references do not say what they refer to",
-        breaks: &["7643-2.3.7-04"],
-        spares: &["7643-2.3.7-02"],
-        there: unchanged,
-        back: |_, answer| change(answer, |body| remove(body, "referenceTypes")),
-    },
-    Fault {
-        name: "users do not show their groups",
-        breaks: &["7643-4.1.2-07"],
-        spares: &["7643-4.2-03"],
-        there: unchanged,
-        back: |_, answer| change(answer, |body| remove(body, "groups")),
-    },
-    Fault {
-        name: "whoever comes is let in",
-        breaks: &["7644-2-01", "7644-2-05", "7643-9.3-01"],
-        spares: &["7644-3.4.1-01"],
-        there: |sent| {
+        }),
+    ),
+    Fault(
+        "the configuration says nothing of versions",
+        &["7643-5-01", "7643-5-02"],
+        &["7643-5-03"],
+        Back(|_, answer| change(answer, |body| remove(body, "etag"))),
+    ),
+    Fault(
+        "references do not say what they refer to",
+        &["7643-2.3.7-04"],
+        &["7643-2.3.7-02"],
+        Back(|_, answer| change(answer, |body| remove(body, "referenceTypes"))),
+    ),
+    Fault(
+        "users do not show their groups",
+        &["7643-4.1.2-07"],
+        &["7643-4.2-03"],
+        Back(|_, answer| change(answer, |body| remove(body, "groups"))),
+    ),
+    Fault(
+        "whoever comes is let in",
+        &["7644-2-01", "7644-2-05", "7643-9.3-01"],
+        &["7644-3.4.1-01"],
+        There(|sent| {
             sent.drop_header("authorization");
             // The proxy puts in the token of the examined tenant.
             sent.headers.push("authorization: let in".to_owned());
-        },
-        back: as_it_is,
-    },
-    Fault {
-        name: "a refusal does not say how to authenticate",
-        breaks: &["7644-2-01"],
-        spares: &["7644-2-05"],
-        there: unchanged,
-        back: |_, answer| drop_header(answer, "www-authenticate"),
-    },
+        }),
+    ),
+    Fault(
+        "a refusal does not say how to authenticate",
+        &["7644-2-01"],
+        &["7644-2-05"],
+        Back(|_, answer| drop_header(answer, "www-authenticate")),
+    ),
 ];
 
 #[test]
@@ -277,16 +254,16 @@ fn every_planted_fault_is_found_under_its_requirements() {
     let token = app.new_token(own, Right::Scim, "strict");
     let beside = app.new_token(other, Right::Scim, "strict");
     let mut wrong = Vec::new();
-    for fault in FAULTS {
-        let subject = Subject { base: proxy(app.address, fault, token.clone()), token: token.clone() };
-        let asked: Vec<String> = fault.breaks.iter().chain(fault.spares).map(|id| (*id).to_owned()).collect();
+    for Fault(name, breaks, spares, plant) in FAULTS {
+        let subject = Subject { base: proxy(app.address, plant, token.clone()), token: token.clone() };
+        let asked: Vec<String> = breaks.iter().chain(*spares).map(|id| (*id).to_owned()).collect();
         let scope = Scope { only: asked, other_token: Some(beside.clone()), reader_token: None };
         let all = check(&subject, &scope, &scenarios().unwrap(), requirements().unwrap(), |_| {}).unwrap();
         for one in all.requirements {
             let id = one.requirement.id.as_str();
             let found = matches!(one.verdict, Verdict::Fail | Verdict::Warning);
-            if found != fault.breaks.contains(&id) {
-                wrong.push(format!("{}: {id} is {} {:?}", fault.name, one.verdict, one.reasons));
+            if found != breaks.contains(&id) {
+                wrong.push(format!("{name}: {id} is {} {:?}", one.verdict, one.reasons));
             }
         }
     }
@@ -294,28 +271,32 @@ fn every_planted_fault_is_found_under_its_requirements() {
 }
 
 /// A server before the server, with a fault; it stays until the test ends.
-fn proxy(server: SocketAddr, fault: &'static Fault, token: String) -> String {
+fn proxy(server: SocketAddr, plant: &'static Plant, token: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}/scim/v2", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let token = token.clone();
-            std::thread::spawn(move || pass(stream, server, fault, &token));
+            std::thread::spawn(move || pass(stream, server, plant, &token));
         }
     });
     base
 }
 
-fn pass(mut stream: TcpStream, server: SocketAddr, fault: &Fault, token: &str) {
+fn pass(mut stream: TcpStream, server: SocketAddr, plant: &Plant, token: &str) {
     let Some(mut sent) = receive(&stream) else { return };
-    (fault.there)(&mut sent);
+    if let There(change) = plant {
+        change(&mut sent);
+    }
     let mut head = format!("{}\r\nConnection: close\r\nContent-Length: {}\r\n", sent.line, sent.body.len());
     for header in &sent.headers {
         head.push_str(&header.replace("let in", &format!("Bearer {token}")));
         head.push_str("\r\n");
     }
     let mut answer = exchange(server, &[head.as_bytes(), b"\r\n", &sent.body].concat());
-    (fault.back)(&sent, &mut answer);
+    if let Back(change) = plant {
+        change(&sent, &mut answer);
+    }
     let mut out = format!("HTTP/1.1 {} Something\r\nConnection: close\r\n", answer.status);
     for (name, value) in &answer.headers {
         if !["content-length", "connection", "transfer-encoding"].contains(&name.as_str()) {
