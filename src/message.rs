@@ -123,6 +123,9 @@ pub struct Settings {
 const LANGUAGE: &str = "en";
 
 impl Settings {
+    /// The pattern of the names of settings that are words.
+    pub const WORDS: &'static str = "CHANNEL-OCCASION.LANGUAGE";
+
     /// The names of the settings, what may be written behind them, and what they decide.
     pub const SETTINGS: [(&'static str, &'static str, &'static str); 2] = [
         (
@@ -131,7 +134,7 @@ impl Settings {
             "Where links in messages may lead.",
         ),
         (
-            "CHANNEL-OCCASION.LANGUAGE",
+            Self::WORDS,
             "the words of a message, as in email-code.de='Subject|Text with {code}' or sms-code.en='Text with {code}'; \
              {link} in email-link",
             "What a message says.",
@@ -153,25 +156,19 @@ impl Settings {
         is_good
     }
 
+    /// Whether a setting of this name is the words of a message.
+    pub fn is_words(name: &str) -> bool {
+        words_of(name).is_some()
+    }
+
     fn set_words(&mut self, name: &str, value: &str) -> bool {
-        let Some((kind, language)) = name.split_once('.') else { return false };
-        let occasion = match kind {
-            "email-code" | "sms-code" => Occasion::Code,
-            "email-link" => Occasion::Link,
-            _ => return false,
-        };
-        let is_language =
-            !language.is_empty() && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let Some((kind, language, occasion)) = words_of(name) else { return false };
         let (subject, text) = match kind.starts_with("email") {
             true => value.split_once('|').unwrap_or_default(),
             false => ("", value),
         };
         let has_subject = !subject.trim().is_empty() || !kind.starts_with("email");
-        if !is_language
-            || !has_subject
-            || !text.contains(occasion.placeholder())
-            || subject.contains(['\r', '\n'])
-        {
+        if !has_subject || !text.contains(occasion.placeholder()) || subject.contains(['\r', '\n']) {
             return false;
         }
         let wording = Wording { subject: subject.trim().to_owned(), text: text.to_owned() };
@@ -200,6 +197,19 @@ impl Settings {
         let mut names = wanted.chain([LANGUAGE.to_owned()]).map(|language| format!("{kind}.{language}"));
         names.find_map(|name| self.words.get(&name)).cloned().unwrap_or_else(|| plain(channel, occasion))
     }
+}
+
+/// Channel and occasion, language, and the occasion by itself, of the name of words.
+fn words_of(name: &str) -> Option<(&str, &str, Occasion)> {
+    let (kind, language) = name.split_once('.')?;
+    let occasion = match kind {
+        "email-code" | "sms-code" => Occasion::Code,
+        "email-link" => Occasion::Link,
+        _ => return None,
+    };
+    let is_language =
+        !language.is_empty() && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    is_language.then_some((kind, language, occasion))
 }
 
 /// The words that Muster has itself.

@@ -74,6 +74,8 @@ pub enum AccessError {
     Invalid(String),
     /// Stored resources contradict a change of the schemas.
     InTheWay(Obstacles),
+    /// Stored resources contradict a choice of the tenant; the sentence says what to do.
+    Contradicted(String),
     /// The store failed.
     Store(StoreError),
 }
@@ -94,7 +96,7 @@ impl fmt::Display for AccessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::Invalid(sentence) => f.write_str(sentence),
+            Self::Invalid(sentence) | Self::Contradicted(sentence) => f.write_str(sentence),
             Self::InTheWay(obstacles) => obstacles.fmt(f),
             Self::Store(error) => error.fmt(f),
         }
@@ -105,7 +107,7 @@ impl std::error::Error for AccessError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Store(error) => error.source(),
-            Self::Refused(_) | Self::Invalid(_) | Self::InTheWay(_) => None,
+            Self::Refused(_) | Self::Invalid(_) | Self::InTheWay(_) | Self::Contradicted(_) => None,
         }
     }
 }

@@ -94,7 +94,7 @@ impl Overrides {
     /// # Errors
     /// [`AccessError::Invalid`] if there is none of that name.
     pub fn unset(&mut self, name: &str) -> Result<(), AccessError> {
-        if self.0.remove(name).is_some() || Setting::all().iter().any(|setting| setting.name == name) {
+        if self.0.remove(name).is_some() || Setting::named(name).is_some() {
             return Ok(());
         }
         Err(no_setting(name))
@@ -103,6 +103,11 @@ impl Overrides {
     /// What the tenant decides for a policy or setting, as it is written; nothing if it leaves that to the profile.
     pub fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).map(Choice::to_string)
+    }
+
+    /// The names of what the tenant decides.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// The profile with these choices in it.
@@ -181,6 +186,12 @@ impl Setting {
         });
         policies.chain(settings).chain(courier).chain(retention).collect()
     }
+
+    /// The one that this name belongs to; all words of messages are one.
+    pub fn named(name: &str) -> Option<Self> {
+        let name = if message::Settings::is_words(name) { message::Settings::WORDS } else { name };
+        Self::all().into_iter().find(|setting| setting.name == name)
+    }
 }
 
 fn is_policy(name: &str) -> bool {
@@ -199,6 +210,9 @@ fn no_setting(assignment: &str) -> AccessError {
         settings.join("; ")
     ))
 }
+
+/// How often a change is tried again that lost a race.
+const ATTEMPTS: usize = 8;
 
 /// The longest name of a tenant, in bytes.
 const NAME_LIMIT: usize = 64;
@@ -253,11 +267,43 @@ impl Access {
         }
     }
 
-    /// Puts a tenant's own choices in the place of those it had.
+    /// What a tenant decides for itself.
     ///
     /// # Errors
-    /// [`AccessError::Invalid`] if the tenant's resources do not obey a choice, [`AccessError::Store`].
-    pub async fn set_overrides(&self, tenant: TenantId, overrides: &Overrides) -> Result<(), AccessError> {
+    /// [`AccessError::Store`].
+    pub async fn overrides(&self, tenant: TenantId) -> Result<Overrides, AccessError> {
+        Overrides::parse(&self.store.policies(tenant).await?)
+    }
+
+    /// Changes what a tenant decides, and answers with what it decides then.
+    ///
+    /// # Errors
+    /// What `edit` says; [`AccessError::Contradicted`] if the tenant's resources do not obey a choice;
+    /// [`AccessError::Store`].
+    pub async fn change_overrides(
+        &self,
+        tenant: TenantId,
+        edit: impl Fn(&mut Overrides) -> Result<(), AccessError>,
+    ) -> Result<Overrides, AccessError> {
+        for _ in 0..ATTEMPTS {
+            let before = self.store.policies(tenant).await?;
+            let mut overrides = Overrides::parse(&before)?;
+            edit(&mut overrides)?;
+            match self.put_overrides(tenant, &before, &overrides).await {
+                Err(AccessError::Store(StoreError::Conflict)) => {}
+                other => return other.map(|()| overrides),
+            }
+        }
+        Err(StoreError::unavailable("the tenant's settings are being changed by others all the time").into())
+    }
+
+    /// Puts a tenant's own choices in the place of those it had before.
+    async fn put_overrides(
+        &self,
+        tenant: TenantId,
+        before: &str,
+        overrides: &Overrides,
+    ) -> Result<(), AccessError> {
         // No profile decides about these, so the tenant alone does.
         let base = Profile::named("default").ok_or_else(|| tokens::unknown_profile("default"))?;
         let profile = overrides.apply(base)?;
@@ -270,7 +316,7 @@ impl Access {
         let ids = kinds.map(|kind| UniquePath { kind, path: "externalId", unique: unique_external_ids });
         let paths: Vec<_> = names.chain(ids).collect();
         let claims = profile.contacts.claims;
-        match self.store.set_policies(tenant, &overrides.to_text()?, &paths, claims).await {
+        match self.store.set_policies(tenant, before, &overrides.to_text()?, &paths, claims).await {
             Ok(()) => {
                 self.known.forget();
                 Ok(())
@@ -278,12 +324,12 @@ impl Access {
             Err(StoreError::Unique { path })
                 if ContactKind::ALL.iter().any(|kind| kind.attribute() == path) =>
             {
-                Err(AccessError::invalid(format!(
+                Err(AccessError::Contradicted(format!(
                     "the tenant has users with the same value in {path} who would both claim it; \
                      take it from one of them first"
                 )))
             }
-            Err(StoreError::Unique { path }) => Err(AccessError::invalid(format!(
+            Err(StoreError::Unique { path }) => Err(AccessError::Contradicted(format!(
                 "the tenant has resources with the same {path}; give them different ones first"
             ))),
             Err(error) => Err(error.into()),

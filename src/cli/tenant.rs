@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
-use crate::access::{Overrides, Setting, Tenant};
+use crate::access::{AccessError, Overrides, Setting};
 use crate::cli::{Database, Opened, Refused, say, table};
 use crate::quirks::Profile;
 
@@ -71,11 +71,11 @@ impl Command {
     pub(super) async fn run(self, now: DateTime<Utc>) -> Result<(), Refused> {
         match self {
             Self::Create { name, set, database } => {
-                let overrides = with(Overrides::default(), &set)?;
+                with(&mut Overrides::default(), &set)?;
                 let Opened { access, .. } = database.open().await?;
                 let tenant = access.create_tenant(&name, now).await?;
-                if !overrides.is_empty() {
-                    access.set_overrides(tenant, &overrides).await?;
+                if !set.is_empty() {
+                    access.change_overrides(tenant, |overrides| with(overrides, &set)).await?;
                 }
                 say(format_args!(
                     "made tenant {name}; give it a client with `muster token create --tenant {name}`"
@@ -93,18 +93,15 @@ impl Command {
             }
             Self::Set { name, settings, database } => {
                 let Opened { access, .. } = database.open().await?;
-                let tenant = access.tenant(&name).await?;
-                let overrides = with(tenant.overrides, &settings)?;
-                access.set_overrides(tenant.id, &overrides).await?;
+                let tenant = access.tenant(&name).await?.id;
+                let overrides = access.change_overrides(tenant, |own| with(own, &settings)).await?;
                 say(format_args!("{name}: {overrides}"))
             }
             Self::Unset { name, settings, database } => {
                 let Opened { access, .. } = database.open().await?;
-                let Tenant { id, mut overrides, .. } = access.tenant(&name).await?;
-                for setting in &settings {
-                    overrides.unset(setting)?;
-                }
-                access.set_overrides(id, &overrides).await?;
+                let tenant = access.tenant(&name).await?.id;
+                let unset = |own: &mut Overrides| settings.iter().try_for_each(|name| own.unset(name));
+                let overrides = access.change_overrides(tenant, unset).await?;
                 say(format_args!("{name}: {overrides}"))
             }
             Self::Settings { name: None, .. } => say(settings(&Overrides::default())),
@@ -141,9 +138,6 @@ fn settings(own: &Overrides) -> String {
     table::render(["NAME", "TENANT", a, b, c, d, "MEANING"], &rows)
 }
 
-fn with(mut overrides: Overrides, settings: &[String]) -> Result<Overrides, Refused> {
-    for setting in settings {
-        overrides.set(setting)?;
-    }
-    Ok(overrides)
+fn with(overrides: &mut Overrides, settings: &[String]) -> Result<(), AccessError> {
+    settings.iter().try_for_each(|setting| overrides.set(setting))
 }

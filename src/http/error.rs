@@ -152,6 +152,7 @@ impl From<AccessError> for Failure {
         match error {
             AccessError::Refused(refusal) => Self::unauthorized(refusal),
             AccessError::Invalid(sentence) => ScimError::value(sentence).into(),
+            AccessError::Contradicted(sentence) => ScimError::conflict(sentence).into(),
             AccessError::InTheWay(obstacles) => ScimError::value(obstacles.to_string()).into(),
             AccessError::Store(error) => directory::Failure::Store(error).into(),
         }

@@ -14,13 +14,19 @@
 //!   commands stand one after the other: all of them take effect together or none does. The closure may run more
 //!   than once, so it must not do anything but work on the draft.
 //!
-//!   ```ignore
-//!   let (user, started) = identity
-//!       .change(&cx, id, |draft| {
-//!           let outcome = draft.contacts_mut().set_primary(&SetPrimary { … }, draft.now())?;
-//!           draft.start(&Start { … })
+//!   ```no_run
+//!   # use muster::{context::Context, identity::{Error, Identity, State}};
+//!   # async fn adapter(identity: &Identity, cx: &Context, id: &str) -> Result<(), Error> {
+//!   let (user, ()) = identity
+//!       .change(cx, id, |draft| {
+//!           draft.set_user_name(Some("ann"))?;
+//!           draft.set_state(State::Active);
+//!           Ok(())
 //!       })
 //!       .await?;
+//!   # assert_eq!(user.user_name(), Some("ann"));
+//!   # Ok(())
+//!   # }
 //!   ```
 //! - The commands on contacts are those of [`crate::contact::Contacts`]; they say [`Outcome::Unchanged`] where nothing
 //!   changed. `Truth` says whether a value is verified, `Demotion` what becomes of the primary one before.

@@ -209,21 +209,33 @@ impl Store {
         }
     }
 
+    /// A tenant's policies, as they were set; nothing if there is no such tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn policies(&self, tenant: TenantId) -> Result<String, StoreError> {
+        let sql = "SELECT t.policies FROM tenant t WHERE t.tenant = $1";
+        let rows = self.driver().point(&Statement::new(sql, vec![tenant.0.into()])).await?;
+        rows.into_iter().next().map_or(Ok(String::new()), |mut row| row.text())
+    }
+
     /// Sets a tenant's policies, which attributes are unique beside those that the schema makes so, and which contacts
     /// claim their value.
     ///
     /// # Errors
+    /// [`StoreError::Conflict`] if the policies are no longer `before`;
     /// [`StoreError::Unique`] with the path if the tenant already holds the same value twice; nothing is changed then.
     pub async fn set_policies(
         &self,
         tenant: TenantId,
+        before: &str,
         policies: &str,
         paths: &[UniquePath<'_>],
         claims: Claims,
     ) -> Result<(), StoreError> {
         let mut batch = Batch::default();
-        let sql = "UPDATE tenant SET policies = $2 WHERE tenant = $1";
-        batch.push(Step::new(sql, vec![tenant.0.into(), policies.into()]).or_conflict());
+        let sql = "UPDATE tenant SET policies = $2 WHERE tenant = $1 AND policies = $3";
+        batch.push(Step::new(sql, vec![tenant.0.into(), policies.into(), before.into()]).or_conflict());
         for UniquePath { kind, path, unique } in paths {
             let attributes = kind.all_attributes().flat_map(|a| std::iter::once(a).chain(&a.sub_attributes));
             let attribute = attributes.into_iter().find(|attribute| attribute.path == *path);

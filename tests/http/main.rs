@@ -26,4 +26,5 @@ mod passwords;
 mod profiles;
 mod resources;
 mod schemas;
+mod settings;
 mod wire;

@@ -55,9 +55,9 @@ fn external_ids_are_unique_in_a_type_where_the_tenant_wants_it() {
         app.post("/Users", &body)
     };
     assert_eq!((with("ann", "1").status, with("bob", "1").status, with("cid", "2").status), (201, 201, 201));
-    let mut overrides = muster::access::Overrides::default();
-    overrides.set("unique-external-ids=on").unwrap();
-    let refused = crate::kit::wait(app.access.set_overrides(TenantId::DEFAULT, &overrides));
+    let refused = crate::kit::wait(
+        app.access.change_overrides(TenantId::DEFAULT, |own| own.set("unique-external-ids=on")),
+    );
     assert!(refused.unwrap_err().to_string().contains("externalId"));
     let bob = app.get("/Users?filter=userName%20eq%20%22bob%22").json();
     assert_eq!(app.delete(&format!("/Users/{}", bob["Resources"][0]["id"].as_str().unwrap())).status, 204);

@@ -131,11 +131,11 @@ impl App {
 
     /// Sets policies of a tenant, as in `unique-group-names=on`.
     pub(crate) fn set_policies(&self, tenant: TenantId, settings: &[&str]) {
-        let mut overrides = Overrides::default();
-        for setting in settings {
-            overrides.set(setting).unwrap();
-        }
-        wait(self.access.set_overrides(tenant, &overrides)).unwrap();
+        let set = |own: &mut Overrides| {
+            *own = Overrides::default();
+            settings.iter().try_for_each(|setting| own.set(setting))
+        };
+        wait(self.access.change_overrides(tenant, set)).unwrap();
     }
 
     /// Makes a token that counts for an hour.

@@ -127,7 +127,7 @@ store_test! {
 
     async fn a_tenant_that_changes_its_mind_gives_and_takes_claims(db: Database) {
         let directory = db.open().await;
-        let set = async |claims| directory.store.set_policies(TENANT, "", &[], claims).await;
+        let set = async |claims| directory.store.set_policies(TENANT, "", "", &[], claims).await;
         let first = emails("a", &[json!({"value": "x@x.example", "primary": true}), json!({"value": "y@x.example"})]);
         create(&directory, Claims::None, first, &["y@x.example"]).await.unwrap();
         let second = emails("b", &[json!({"value": "z@x.example"}), json!({"value": "X@x.example"})]);

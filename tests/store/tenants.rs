@@ -65,12 +65,15 @@ store_test! {
 
     async fn policies_are_kept_and_come_with_the_token(db: Database) {
         let directory = db.open().await;
-        directory.store.set_policies(TENANT, "check-formats=true", &[], Claims::Verified).await.unwrap();
+        directory.store.set_policies(TENANT, "", "check-formats=true", &[], Claims::Verified).await.unwrap();
         directory.store.insert_token(TENANT, &token(b"h"), time(1)).await.unwrap();
         let owner = directory.store.find_token(TENANT, b"h").await.unwrap().unwrap();
         assert_eq!((owner.tenant_name.as_str(), owner.policies.as_str()), ("default", "check-formats=true"));
-        let nobody = directory.store.set_policies(TenantId(99), "", &[], Claims::Verified).await;
+        let nobody = directory.store.set_policies(TenantId(99), "", "", &[], Claims::Verified).await;
         assert_eq!(nobody, Err(StoreError::Conflict));
+        let late = directory.store.set_policies(TENANT, "", "check-formats=false", &[], Claims::Verified).await;
+        assert_eq!(late, Err(StoreError::Conflict));
+        assert_eq!(directory.store.policies(TENANT).await.unwrap(), "check-formats=true");
     }
 
     async fn a_policy_makes_what_is_stored_unique_and_undoes_it(db: Database) {
@@ -78,11 +81,11 @@ store_test! {
         let kind = directory.kind("Group");
         let paths = |unique| [UniquePath { kind, path: "displayName", unique }];
         group(&directory, "Staff", false).await.unwrap();
-        directory.store.set_policies(TENANT, "on", &paths(true), Claims::Verified).await.unwrap();
+        directory.store.set_policies(TENANT, "", "on", &paths(true), Claims::Verified).await.unwrap();
         assert_eq!(group(&directory, "staff", true).await, Err(StoreError::Unique { path: "displayName".into() }));
-        directory.store.set_policies(TENANT, "off", &paths(false), Claims::Verified).await.unwrap();
+        directory.store.set_policies(TENANT, "on", "off", &paths(false), Claims::Verified).await.unwrap();
         group(&directory, "staff", false).await.unwrap();
-        let refused = directory.store.set_policies(TENANT, "on", &paths(true), Claims::Verified).await;
+        let refused = directory.store.set_policies(TENANT, "off", "on", &paths(true), Claims::Verified).await;
         assert_eq!(refused, Err(StoreError::Unique { path: "displayName".into() }));
         assert_eq!(directory.store.find_tenant("default").await.unwrap().unwrap().policies, "off");
     }
@@ -91,10 +94,10 @@ store_test! {
         let directory = db.open().await;
         let kind = directory.kind("User");
         directory.user(json!({"userName": "jane"})).await;
-        directory.store.set_policies(TENANT, "", &[UniquePath { kind, path: "userName", unique: false }], Claims::Verified).await.unwrap();
+        directory.store.set_policies(TENANT, "", "", &[UniquePath { kind, path: "userName", unique: false }], Claims::Verified).await.unwrap();
         let taken = directory.create("User", json!({"userName": "jane"}), &[]).await;
         assert_eq!(taken, Err(StoreError::Unique { path: "userName".into() }));
-        let nowhere = directory.store.set_policies(TENANT, "", &[UniquePath { kind, path: "id", unique: true }], Claims::Verified).await;
+        let nowhere = directory.store.set_policies(TENANT, "", "", &[UniquePath { kind, path: "id", unique: true }], Claims::Verified).await;
         assert!(matches!(nowhere, Err(StoreError::Internal(_))));
     }
 

@@ -4,6 +4,7 @@
 
 mod deleted;
 mod schemas;
+mod settings;
 mod tokens;
 
 use crate::http::api::{Api, Operation, Parameter, schema};
@@ -23,17 +24,19 @@ pub(super) const API: Api = Api {
     spelling: problem::spell,
 };
 
-const OPERATIONS: [Operation; 14] = {
+const OPERATIONS: [Operation; 18] = {
     let [a, b, c] = tokens::OPERATIONS;
     let [d, e, f, g, h, i, j, k] = schemas::OPERATIONS;
     let [l, m, n] = deleted::OPERATIONS;
-    [a, b, c, d, e, f, g, h, i, j, k, l, m, n]
+    let [o, p, q, r] = settings::OPERATIONS;
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r]
 };
 
-const PARAMETERS: [Parameter; 5] = [
+const PARAMETERS: [Parameter; 6] = [
     Parameter("id", "string", "The number of the token"),
     Parameter("urn", "string", "The URN of the schema"),
     Parameter("name", "string", "The name of the resource type"),
+    Parameter("setting", "string", "The name of the setting"),
     Parameter("resource", "string", "The id of the resource"),
     Parameter("after", "string", "The `next` of the page before"),
 ];
