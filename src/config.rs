@@ -37,6 +37,10 @@ pub struct Given {
     #[arg(long, env = "MUSTER_TRUST_FORWARDED", value_name = "BOOL")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub trust_forwarded: Option<bool>,
+    /// Which pages in browsers may use the API: their origins, as in https://admin.example.com, with blanks between
+    /// [default: none]
+    #[arg(long, env = "MUSTER_CORS_ORIGINS", value_name = "ORIGINS")]
+    pub cors_origins: Option<String>,
     /// The largest request body that is read, in bytes [default: 4194304]
     #[arg(long, env = "MUSTER_MAX_BODY", value_name = "BYTES")]
     pub max_body: Option<usize>,
@@ -82,6 +86,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether forwarding headers count.
     pub trust_forwarded: bool,
+    /// The origins of the pages in browsers that may use the API.
+    pub cors_origins: Vec<String>,
     /// The largest request body, in bytes.
     pub max_body: usize,
     /// How long a request may take.
@@ -141,6 +147,7 @@ impl Given {
             schemas: path(self.schemas, below.schemas),
             public_url: text(self.public_url, below.public_url),
             trust_forwarded: self.trust_forwarded.or(below.trust_forwarded),
+            cors_origins: text(self.cors_origins, below.cors_origins),
             max_body: self.max_body.or(below.max_body),
             request_timeout: self.request_timeout.or(below.request_timeout),
             log_format: self.log_format.or(below.log_format),
@@ -170,6 +177,7 @@ impl Given {
             schemas: self.schemas.map(directory).transpose()?,
             public_url: self.public_url.as_deref().map(public_url).transpose()?,
             trust_forwarded: self.trust_forwarded.unwrap_or(false),
+            cors_origins: origins(self.cors_origins.as_deref().unwrap_or_default())?,
             max_body: match self.max_body.unwrap_or(4 << 20) {
                 small @ 0..1024 => {
                     return refuse("max-body", small, "a number of bytes from 1024 on, as in 4194304");
@@ -242,6 +250,23 @@ fn directory(path: PathBuf) -> Result<PathBuf, ConfigError> {
     refuse("schemas", path.display(), "the path of a directory with *.json files that Muster may read")
 }
 
+/// As browsers send them: no path, no slash at the end, no capitals.
+fn origins(text: &str) -> Result<Vec<String>, ConfigError> {
+    let is_origin = |text: &str| {
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:[]".contains(&b);
+        !host.is_empty() && host.bytes().all(fits)
+    };
+    match text.split_whitespace().find(|text| !is_origin(text)) {
+        None => Ok(text.split_whitespace().map(str::to_owned).collect()),
+        Some(odd) => refuse(
+            "cors-origins",
+            odd,
+            "scheme and host of pages, in small letters, as in https://admin.example.com",
+        ),
+    }
+}
+
 fn public_url(text: &str) -> Result<String, ConfigError> {
     let wanted = "what stands before /scim/v2 in the URLs that clients see, \
                   as in https://scim.example.com or https://example.com/muster";
@@ -283,7 +308,7 @@ mod tests {
         assert_eq!(settings.max_body, 4 * 1024 * 1024);
         assert_eq!(settings.request_timeout, Duration::from_secs(30));
         assert_eq!(settings.log_format, LogFormat::Text);
-        assert!(!settings.trust_forwarded);
+        assert!(!settings.trust_forwarded && settings.cors_origins.is_empty());
         assert_eq!((settings.schemas, settings.public_url, settings.workers), (None, None, None));
     }
 
@@ -296,6 +321,7 @@ mod tests {
             schemas = "/"
             public-url = "https://example.com/muster/"
             trust-forwarded = true
+            cors-origins = "https://a.example http://localhost:3000"
             max-body = 1024
             request-timeout = 5
             log-format = "json"
@@ -305,6 +331,7 @@ mod tests {
         .resolve()
         .unwrap();
         assert_eq!(settings.listen.to_string(), "[::1]:0");
+        assert_eq!(settings.cors_origins, ["https://a.example", "http://localhost:3000"]);
         assert_eq!(settings.database, DatabaseUrl::Sqlite("/tmp/x.db".into()));
         assert_eq!(settings.schemas.as_deref(), Some(Path::new("/")));
         assert_eq!(settings.public_url.as_deref(), Some("https://example.com/muster"));

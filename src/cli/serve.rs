@@ -137,6 +137,7 @@ fn http_settings(settings: Settings) -> http::Settings {
     http::Settings {
         public_url: settings.public_url,
         trust_forwarded: settings.trust_forwarded,
+        cors_origins: settings.cors_origins,
         max_body: settings.max_body,
         request_timeout: settings.request_timeout,
         workers: settings.workers,

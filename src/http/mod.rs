@@ -10,6 +10,7 @@ mod api;
 mod auth;
 mod base;
 mod body;
+mod cors;
 mod descope;
 mod error;
 mod exchange;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub trust_forwarded: bool,
     /// The largest request body, in bytes.
     pub max_body: usize,
+    /// The origins of the pages in browsers that may use the API.
+    pub cors_origins: Vec<String>,
     /// How long a request may take, from its head to its answer.
     pub request_timeout: Duration,
     /// The number of worker threads; one a processor where it is not set.
@@ -69,6 +72,7 @@ impl Default for Settings {
         Self {
             public_url: None,
             trust_forwarded: false,
+            cors_origins: Vec::new(),
             max_body: 4 << 20,
             request_timeout: Duration::from_secs(30),
             workers: None,

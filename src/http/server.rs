@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use actix_web::http::KeepAlive;
 use actix_web::http::header::CONTENT_TYPE;
+use actix_web::middleware::Condition;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, HttpServer};
 use tracing_actix_web::TracingLogger;
 
 use crate::access::Access;
 use crate::directory::Directory;
+use crate::http::cors;
 use crate::http::error::{self, Failure, with_causes};
 use crate::http::exchange::{RootSpan, exchange};
 use crate::http::{App, Settings, reindex};
@@ -46,9 +48,11 @@ pub async fn serve(
 ) -> io::Result<()> {
     let workers = settings.workers;
     let upkeep = actix_web::rt::spawn(reindex::run(access.clone(), directory.clone()));
+    let origins = settings.cors_origins.clone();
     let app = Data::new(App { directory, access, identity, settings: Arc::new(settings) });
     let mut server = HttpServer::new(move || {
         actix_web::App::new()
+            .wrap(Condition::new(!origins.is_empty(), cors::rules(&origins)))
             .wrap(TracingLogger::<RootSpan>::new())
             .app_data(Data::clone(&app))
             .default_service(web::to(exchange))

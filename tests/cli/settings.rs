@@ -36,6 +36,8 @@ fn a_setting_that_cannot_be_stops_the_start_with_a_sentence() {
         ("--schemas nowhere", "directory"),
         ("--public-url example.com", "https://scim.example.com"),
         ("--public-url https://a/?b", "https://scim.example.com"),
+        ("--cors-origins https://a.example/", "https://admin.example.com"),
+        ("--cors-origins *", "cors-origins is *"),
         ("--max-body 0", "from 1024 on"),
         ("--workers 0", "from 1 to 1024"),
         ("--config missing.toml", "missing.toml cannot be read"),

@@ -15,6 +15,7 @@ mod access;
 mod admin;
 mod bodies;
 mod bulk;
+mod cors;
 mod cursors;
 mod deleted;
 mod discovery;
