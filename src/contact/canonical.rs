@@ -3,6 +3,7 @@
 //! Invariant: a text that is no number stays a text, so that what an identity provider pushes is never refused; only
 //! [`admitted`], which commands use, says no.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -47,7 +48,7 @@ impl fmt::Display for UnknownRegion {
 /// What two spellings of one address or number have in common.
 pub fn canonical(kind: ContactKind, text: &str, region: Option<Region>) -> String {
     match kind {
-        ContactKind::Email => Key::folded(text.trim()).as_str().to_owned(),
+        ContactKind::Email => mailbox(text.trim()),
         ContactKind::Phone => number(text, region).unwrap_or_else(|| without_separators(text)),
     }
 }
@@ -58,6 +59,21 @@ pub fn admitted(kind: ContactKind, text: &str, region: Option<Region>) -> Option
         ContactKind::Email => address(text),
         ContactKind::Phone => number(text, region),
     }
+}
+
+/// The address in lower case, its domain as people read it (RFC 5890 calls that U-labels), whichever way it is written.
+fn mailbox(text: &str) -> String {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return Key::lowered(text).as_str().to_owned();
+    };
+    let (local, domain) = (Key::lowered(local), Key::lowered(domain));
+    let is_plain = domain.as_str().is_ascii() && !domain.as_str().contains("xn--");
+    let unicode = match is_plain {
+        true => None,
+        false => Some(idna::domain_to_unicode(domain.as_str())).filter(|(_, is_good)| is_good.is_ok()),
+    };
+    let domain = unicode.as_ref().map_or(domain.as_str(), |(domain, _)| domain);
+    format!("{}@{domain}", local.as_str())
 }
 
 /// An e-mail address as it is stored, if it is one: something, an at sign, and a domain (RFC 5321 §4.1.2, and
@@ -81,6 +97,7 @@ pub fn address(text: &str) -> Option<String> {
 /// A phone number in E.164 if the text is one: international, national of the region, or a `tel:` URI (RFC 3966).
 /// An extension stays behind the number.
 pub fn number(text: &str, region: Option<Region>) -> Option<String> {
+    let text = &typed(text);
     let text = text.trim();
     let head = text.get(..4).filter(|head| head.eq_ignore_ascii_case("tel:"));
     let text = head.and_then(|_| text.get(4..)).unwrap_or(text);
@@ -93,6 +110,31 @@ pub fn number(text: &str, region: Option<Region>) -> Option<String> {
     let parsed = phonenumber::parse(region.map(|region| region.0), number).ok()?;
     let number = format!("+{}{}", parsed.code().value(), parsed.national());
     Some(extension.map_or(number.clone(), |extension| format!("{number};ext={extension}")))
+}
+
+/// The text as a keyboard for ASCII would have it: digits of other scripts, wide characters and dashes become their plain
+/// ones, and marks of direction, which address books put around numbers, go.
+fn typed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let plain = text.chars().filter_map(|c| match c {
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => None,
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '－' => Some('-'),
+        '＋' => Some('+'),
+        '（' => Some('('),
+        '）' => Some(')'),
+        _ => Some(digit(c).unwrap_or(c)),
+    });
+    Cow::Owned(plain.collect())
+}
+
+/// The ASCII digit of a decimal digit of the scripts in which people type numbers.
+fn digit(c: char) -> Option<char> {
+    // Arabic and its eastern form, Devanagari, Bengali, Gurmukhi, Gujarati, Tamil, Telugu, Kannada, Malayalam, Thai, wide.
+    let zeros = ['٠', '۰', '०', '০', '੦', '૦', '௦', '౦', '೦', '൦', '๐', '０'];
+    let value = zeros.into_iter().filter_map(|zero| u32::from(c).checked_sub(u32::from(zero)));
+    value.filter(|value| *value < 10).find_map(|value| char::from_digit(value, 10))
 }
 
 /// What stands before and behind the word for an extension; none where something else than digits is behind it.
@@ -109,10 +151,11 @@ fn extension(text: &str) -> Option<(&str, Option<&str>)> {
 
 /// The text without `tel:` and the visual separators of RFC 3966, where digits are all that is left then.
 fn without_separators(text: &str) -> String {
-    let key = Key::folded(text.trim());
+    let key = Key::folded(typed(text).trim());
     let key = key.as_str();
     let number = key.strip_prefix("tel:").unwrap_or(key);
-    let number: String = number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
+    let number: String =
+        number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')') && !c.is_whitespace()).collect();
     let digits = number.strip_prefix('+').unwrap_or(&number);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         number
@@ -158,8 +201,55 @@ mod tests {
     }
 
     #[test]
-    fn addresses_meet_whatever_their_case() {
-        assert_eq!(canonical(ContactKind::Email, " Anna@Example.COM ", None), "anna@example.com");
+    fn addresses_meet_whatever_their_case_and_the_way_their_domain_is_written() {
+        for (spellings, wanted) in [
+            (&[" Anna@Example.COM ", "anna@example.com"][..], "anna@example.com"),
+            (
+                &["Ä@MÜNCHEN.example", "a\u{308}@mu\u{308}nchen.example", "ä@XN--mnchen-3ya.example"],
+                "ä@münchen.example",
+            ),
+            (&["דנה@דוגמה.example", "דנה@xn--6dbbec0c.example"], "דנה@דוגמה.example"),
+            (&["x@例え。テスト", "x@xn--r8jz45g.xn--zckzah"], "x@例え.テスト"),
+            (&["x@straße.example", "x@xn--strae-oqa.example"], "x@straße.example"),
+            (&["x@xn--a.example"], "x@xn--a.example"),
+            (&["İpek@x.example"], "i\u{307}pek@x.example"),
+            (&["no address", "NO ADDRESS"], "no address"),
+        ] {
+            for spelling in spellings {
+                assert_eq!(canonical(ContactKind::Email, spelling, None), wanted, "{spelling}");
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_that_others_may_have_do_not_meet() {
+        let canonical = |text| canonical(ContactKind::Email, text, None);
+        for (one, other) in [
+            ("straße@x.example", "strasse@x.example"),
+            ("ſam@x.example", "sam@x.example"),
+            ("ılk@x.example", "ilk@x.example"),
+            ("ｓam@x.example", "sam@x.example"),
+            ("x@straße.example", "x@strasse.example"),
+            ("x😀@x.example", "x@x.example"),
+        ] {
+            assert_ne!(canonical(one), canonical(other), "{one}");
+        }
+    }
+
+    #[test]
+    fn numbers_meet_whatever_the_script_and_what_address_books_put_around_them() {
+        for spelling in [
+            "\u{202a}+41 79 123 45 67\u{202c}",
+            "＋４１ ７９ １２３ ４５ ６７",
+            "+٤١ ٧٩ ١٢٣ ٤٥ ٦٧",
+            "+۴۱ ۷۹ ۱۲۳ ۴۵ ۶۷",
+            "+४१ ७९ १२३ ४५ ६७",
+            "+41\u{a0}79\u{2011}123\u{2013}45\u{2212}67",
+            "٠٧٩ ١٢٣ ٤٥ ٦٧",
+        ] {
+            assert_eq!(canonical(ContactKind::Phone, spelling, swiss()), "+41791234567", "{spelling}");
+        }
+        assert_eq!(canonical(ContactKind::Phone, "٠٧٩ ١٢٣", None), "079123");
     }
 
     #[test]

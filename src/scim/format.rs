@@ -10,14 +10,15 @@ use crate::scim::error::ScimError;
 use crate::scim::key::decode_base64;
 use crate::scim::schema::{Attribute, Type};
 
-/// User names obey RFC 8265 UsernameCaseMapped, part by part between blanks.
+/// User names obey RFC 8265 UsernameCaseMapped, part by part between blanks and at signs: as in an address, what is
+/// written from right to left may stand before a domain that is not.
 ///
 /// # Errors
 /// `invalidValue` for characters that a user name cannot have.
 pub fn check_user_name(text: &str) -> Result<(), ScimError> {
     let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_graphic());
     let is_good = |part: &str| part.is_empty() || is_plain(part) || UsernameCaseMapped::enforce(part).is_ok();
-    if text.split(' ').all(is_good) {
+    if text.split([' ', '@']).all(is_good) {
         return Ok(());
     }
     Err(ScimError::value("userName has a character that user names cannot have (RFC 8265 §3.3)"))

@@ -136,3 +136,34 @@ fn an_import_that_was_killed_goes_on_behind_its_last_row() {
     assert!(said.starts_with(&format!("{} imported, 0 unchanged, 0 refused", ROWS - done)), "{done}: {said}");
     assert_eq!(imported(&home).len(), ROWS as usize);
 }
+
+#[test]
+fn cells_may_be_of_any_script_and_are_kept_as_they_are() {
+    let home = Home::new();
+    let text = "\u{feff}userName;displayName;name.familyName;emails.work;phoneNumbers.mobile\r\n\
+                דנה;\u{200f}דנה לוי;לוי;דנה@דוגמה.example;\u{202a}+41 79 123 45 67\u{202c}\r\n\
+                Straße;\"👩🏽\u{200d}💻; E\u{301}va\";Müller;e\u{301}va@münchen.example;＋４１ ７９\r\n\
+                ipek;İpek;Işık;İ@x.example;\r\n\
+                STRASSE;x;x;;\r\n\
+                STRAßE;x;x;;\r\n\
+                😀;x;x;;\r\n";
+    let ended = import(&home, text, "");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.starts_with("4 imported, 0 unchanged, 2 refused"), "{ended:?}");
+    let refused: Vec<&str> = ended.stderr.lines().collect();
+    assert!(refused[0].contains('6') && refused[0].contains("userName"), "{ended:?}");
+    assert!(refused[1].contains('7') && refused[1].contains("RFC 8265"), "{ended:?}");
+    let there = imported(&home);
+    assert_eq!(there[0]["displayName"], "\u{200f}דנה לוי");
+    assert_eq!(there[0]["phoneNumbers"][0]["value"], "\u{202a}+41 79 123 45 67\u{202c}");
+    assert_eq!(there[1]["displayName"], "👩🏽\u{200d}💻; E\u{301}va");
+    assert_eq!(there[2]["name"]["familyName"], "Işık");
+    let server = serve(&home);
+    let found = server.request("GET", "/scim/v2/Users?filter=displayName+ew+%22%C3%A9VA%22", TOKEN).json();
+    assert_eq!(found["Resources"][0]["userName"], "Straße");
+    let bytes = b"userName,title\nann,\xe9t\xe9\n";
+    std::fs::write(home.path().join("latin.csv"), bytes).unwrap();
+    let ended = home.run("import latin.csv");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("UTF-8"), "{ended:?}");
+}

@@ -22,6 +22,7 @@ mod discovery;
 mod every;
 mod identifiers;
 mod identity;
+mod international;
 mod me;
 mod passwords;
 mod profiles;

@@ -14,6 +14,7 @@ mod cluster;
 mod contacts;
 mod deleted;
 mod faults;
+mod international;
 mod laws;
 mod members;
 mod people;

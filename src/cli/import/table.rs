@@ -28,6 +28,8 @@ pub(super) struct Table {
     kind: Arc<ResourceType>,
     columns: Vec<Column>,
     width: usize,
+    /// 1 where lines end in CR LF: a row is said to begin in front of the LF that ends the line before.
+    late: u64,
     /// The line on which the last row begins.
     pub(super) line: u64,
 }
@@ -190,7 +192,8 @@ impl Table {
         if input.fill_buf()?.starts_with(MARK) {
             input.consume(MARK.len());
         }
-        let delimiter = delimiter(input.fill_buf()?);
+        let head = first_line(input.fill_buf()?);
+        let (delimiter, late) = (delimiter(head), u64::from(head.ends_with(b"\r")));
         let mut builder = csv::ReaderBuilder::new();
         let mut reader = builder.delimiter(delimiter).has_headers(false).flexible(true).from_reader(input);
         let mut record = csv::ByteRecord::new();
@@ -202,14 +205,14 @@ impl Table {
         let header = header.ok_or_else(|| Refused("the first line is not UTF-8".to_owned()))?;
         let (columns, ignored) = mapping.bind(&header)?;
         let kind = Arc::clone(mapping.kind);
-        Ok((Self { reader, record, kind, columns, width: header.len(), line: 1 }, ignored))
+        Ok((Self { reader, record, kind, columns, width: header.len(), late, line: 1 }, ignored))
     }
 
     /// Reads the next row; answers whether there is one.
     pub(super) fn advance(&mut self) -> io::Result<bool> {
         let is_there = self.reader.read_byte_record(&mut self.record).map_err(io::Error::from)?;
         if let Some(position) = self.record.position() {
-            self.line = position.line();
+            self.line = position.line() + self.late;
         }
         Ok(is_there)
     }
@@ -303,9 +306,12 @@ fn wanted(attribute: &Attribute) -> &'static str {
     }
 }
 
-/// What stands most often between the cells of the first line.
-fn delimiter(text: &[u8]) -> u8 {
-    let line = text.split(|&octet| octet == b'\n').next().unwrap_or_default();
+fn first_line(text: &[u8]) -> &[u8] {
+    text.split(|&octet| octet == b'\n').next().unwrap_or_default()
+}
+
+/// What stands most often between the cells of a line.
+fn delimiter(line: &[u8]) -> u8 {
     let count = |delimiter: &u8| line.iter().filter(|octet| *octet == delimiter).count();
     // Of several that are as frequent, the first counts.
     DELIMITERS.into_iter().rev().max_by_key(count).unwrap_or(b',')
