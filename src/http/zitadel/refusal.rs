@@ -4,7 +4,7 @@
 //! ZITADEL's where it has one for the case; those that begin with `MUSTER-` are not.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -59,6 +59,8 @@ pub(super) enum Refusal {
     Known(Code, &'static str, &'static str),
     /// The request is not what it must be.
     Invalid(String),
+    /// Enough was sent for now; seconds until more can be.
+    Limited(u64),
     /// As any API refuses.
     Failure(Failure),
 }
@@ -87,9 +89,7 @@ impl From<Error> for Refusal {
                 Self::Known(Code::AlreadyExists, "Phone is verified by another user", "MUSTER-Ph1Tk")
             }
             Error::Taken(_) => Self::Known(Code::AlreadyExists, "User already exists", "V3-DKcYh"),
-            Error::Limited(_) => {
-                Self::Known(Code::ResourceExhausted, "Enough codes were sent for now", "MUSTER-Lm1Sn")
-            }
+            Error::Limited(seconds) => Self::Limited(seconds),
             Error::Failure(failure) => Self::Failure(failure.into()),
             other => Self::Invalid(other.to_string()),
         }
@@ -123,6 +123,12 @@ impl Spelling {
             Refusal::Failure(failure) => Err(failure),
             Refusal::Invalid(text) => Ok(self.answer(Code::InvalidArgument, &text, None, None)),
             Refusal::Known(code, text, id) => Ok(self.answer(code, text, Some(id), None)),
+            Refusal::Limited(seconds) => {
+                let mut response = HttpResponse::TooManyRequests();
+                response.insert_header((RETRY_AFTER, seconds.to_string()));
+                let (code, text) = (Code::ResourceExhausted, "Enough codes were sent for now");
+                Ok(self.answer(code, text, Some("MUSTER-Lm1Sn"), Some(response)))
+            }
         }
     }
 
@@ -203,5 +209,14 @@ mod tests {
         assert_eq!(detail["value"], "Cg1DT01NQU5ELVVjaDVlEhFQaG9uZSBub3QgY2hhbmdlZA");
         let plain = Spelling::Gateway.detail("COMMAND-Uch5e", "Phone not changed");
         assert_eq!(plain["@type"], "type.googleapis.com/zitadel.v1.ErrorDetail");
+    }
+
+    #[test]
+    fn who_was_sent_enough_is_told_when_to_come_back() {
+        for spelling in [Spelling::Gateway, Spelling::Connect] {
+            let refused = spelling.refuse(Error::Limited(7).into()).unwrap();
+            assert_eq!(refused.status(), 429);
+            assert_eq!(refused.headers().get(RETRY_AFTER).unwrap(), "7");
+        }
     }
 }
