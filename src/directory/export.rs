@@ -3,7 +3,7 @@
 //! Invariant: a line is complete by itself, ids are kept, and memberships come after all resources, so that whoever
 //! reads the lines in order never meets a member before its group. Memory holds one page.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
@@ -80,7 +80,12 @@ impl Export {
             Some(last) => At::Resources(index, last.pk),
             None => At::Resources(index + 1, 0),
         };
-        Ok(records.iter().map(|record| resource_line(&kind, record)).collect())
+        let pks: Vec<i64> = records.iter().map(|record| record.pk).collect();
+        let mut bags: HashMap<i64, BTreeMap<String, String>> = HashMap::new();
+        for (pk, name, content) in self.directory.store.bags(self.caller.tenant, &pks).await? {
+            bags.entry(pk).or_default().insert(name, content);
+        }
+        Ok(records.iter().map(|record| resource_line(&kind, record, bags.remove(&record.pk))).collect())
     }
 
     async fn memberships(&mut self, after: (i64, String)) -> Result<Vec<String>, Failure> {
@@ -100,8 +105,8 @@ impl Export {
     }
 }
 
-/// The stored document with `meta` behind its last member, as it is; beside it what is never returned.
-fn resource_line(kind: &ResourceType, record: &Record) -> String {
+/// The stored document with `meta` behind its last member, as it is; beside it what is never returned, and the bags.
+fn resource_line(kind: &ResourceType, record: &Record, bags: Option<BTreeMap<String, String>>) -> String {
     let meta = json!({
         "resourceType": kind.name,
         "created": Timestamp(&record.created),
@@ -111,5 +116,9 @@ fn resource_line(kind: &ResourceType, record: &Record) -> String {
     let document = record.document.strip_suffix('}').unwrap_or(&record.document);
     let name = Value::from(kind.name.as_str());
     let secrets = record.secret.as_ref().map_or_else(String::new, |secret| format!(",\"secrets\":{secret}"));
-    format!("{{\"type\":{name},\"resource\":{document},\"meta\":{meta}}}{secrets}}}")
+    let bags = bags.map_or_else(String::new, |bags| {
+        let bag = |(name, content): (String, String)| format!("{}:{content}", Value::from(name));
+        format!(",\"bags\":{{{}}}", bags.into_iter().map(bag).collect::<Vec<_>>().join(","))
+    });
+    format!("{{\"type\":{name},\"resource\":{document},\"meta\":{meta}}}{secrets}{bags}}}")
 }

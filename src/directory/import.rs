@@ -7,6 +7,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::context::Context;
 use crate::directory::newcomer::Newcomer;
 use crate::directory::{Directory, Failure, resource_of};
@@ -103,7 +105,9 @@ impl Import {
     /// What becomes of a row that is not stored; none if it can be.
     async fn verdict(&self, row: &mut Newcomer, clash: Option<&Clash>) -> Result<Option<Outcome>, Failure> {
         if let Some(clash) = clash {
-            return clash_outcome(row, clash).map(Some);
+            let outcome = clash_outcome(row, clash)?;
+            let is_same = outcome != Outcome::Unchanged || self.has_bags(row, clash).await?;
+            return Ok(Some(if is_same { outcome } else { Outcome::Refused(another(row, clash)) }));
         }
         if self.is_dry {
             // Members may come with the import itself, and hashing takes long.
@@ -118,6 +122,20 @@ impl Import {
             Err(Failure::Scim(error)) => Ok(Some(Outcome::Refused(error.detail))),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Whether the resource that is there has the bags that the row brings; one that brings none says nothing of them.
+    async fn has_bags(&self, row: &Newcomer, clash: &Clash) -> Result<bool, Failure> {
+        let brought = row.bags();
+        let Some((_, holder)) = clash.holder.as_ref().filter(|_| !brought.is_empty()) else {
+            return Ok(true);
+        };
+        let there = self.directory.store.bags(self.cx.caller.tenant, &[holder.pk]).await?;
+        let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+        let is_brought = |(_, name, content): &(i64, String, String)| {
+            brought.get(name.as_str()).is_some_and(|brought| json(brought) == json(content))
+        };
+        Ok(there.len() == brought.len() && there.iter().all(is_brought))
     }
 
     /// Stores resources, and with them how far the import came: where given, the source and the last line of the batch.
@@ -276,10 +294,15 @@ fn clash_outcome(row: &Newcomer, clash: &Clash) -> Result<Outcome, Failure> {
     if same == there {
         return Ok(Outcome::Unchanged);
     }
-    if row.brings_id {
-        return Ok(Outcome::Refused(format!("there is another {} with this id", row.kind.name)));
+    Ok(Outcome::Refused(another(row, clash)))
+}
+
+/// Who is in the way of a row.
+fn another(row: &Newcomer, clash: &Clash) -> String {
+    match row.brings_id {
+        true => format!("there is another {} with this id", row.kind.name),
+        false => taken(row, &clash.path),
     }
-    refused
 }
 
 fn taken(row: &Newcomer, path: &str) -> String {

@@ -3,6 +3,7 @@
 //! Invariant: only what a POST cannot say goes past admission: `id`, `meta`, the hash of a password, and what a whole
 //! resource says of its addresses and numbers. All of them are checked here.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -19,7 +20,7 @@ use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::scim::schema::{Attribute, Type};
 use crate::scim::urn;
-use crate::store::{Arrival, Stamp};
+use crate::store::{Arrival, Aside, Stamp};
 
 /// The longest id, in bytes: longer ones make URLs that not everything on the way takes.
 const ID_LIMIT: usize = 256;
@@ -39,6 +40,22 @@ pub struct Newcomer {
 }
 
 impl Newcomer {
+    /// The same with bags, by their names: JSON beside the resource.
+    #[must_use]
+    pub fn with_bags(self, bags: Map<String, Value>) -> Self {
+        let bag = |(name, content): (String, Value)| Aside::Bag(name, Some(content.to_string()));
+        Self { arrival: self.arrival.with_asides(bags.into_iter().map(bag).collect()), ..self }
+    }
+
+    /// Its bags.
+    pub(super) fn bags(&self) -> HashMap<&str, &str> {
+        let bags = self.arrival.asides().iter().filter_map(|aside| match aside {
+            Aside::Bag(name, Some(content)) => Some((name.as_str(), content.as_str())),
+            _ => None,
+        });
+        bags.collect()
+    }
+
     /// The ids of its members.
     pub(super) fn members(&self) -> &[String] {
         self.arrival.members()
@@ -101,7 +118,9 @@ impl Directory {
         let resource = self.hasher.protect(kind, newcomer.resource.clone(), None).await?;
         let content = (&resource, newcomer.members().to_vec());
         let unique = also_unique(cx, kind);
-        newcomer.arrival = self.store.arrival(kind, &newcomer.id, content, newcomer.stamp, unique)?;
+        let asides = newcomer.arrival.asides().to_vec();
+        let arrival = self.store.arrival(kind, &newcomer.id, content, newcomer.stamp, unique)?;
+        newcomer.arrival = arrival.with_asides(asides);
         Ok(())
     }
 }

@@ -18,9 +18,6 @@ use crate::scim::schema::{ContactKind, Kept};
 use crate::scim::urn;
 use crate::store::{Aside, Challenge};
 
-/// The largest bag, as JSON text in bytes.
-const BAG_LIMIT: usize = 500 << 10;
-
 /// A user that is being made or changed.
 pub struct Draft<'a> {
     pub(super) cx: &'a Context,
@@ -210,11 +207,7 @@ impl<'a> Draft<'a> {
     /// [`Error::Invalid`] if it is too large.
     pub fn replace_bag(&mut self, bag: &Bag, content: Map<String, Value>) -> Result<(), Error> {
         let name = bag.name();
-        let text = Value::Object(content.clone()).to_string();
-        if text.len() > BAG_LIMIT {
-            let reason = format!("it is larger than {BAG_LIMIT} bytes");
-            return Err(Error::Invalid { field: name, reason });
-        }
+        let text = bag.text(&content).map_err(|reason| Error::Invalid { field: name.clone(), reason })?;
         if self.user.bags.get(&name).cloned().unwrap_or_default() == content {
             return Ok(());
         }

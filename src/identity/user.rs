@@ -36,7 +36,45 @@ pub enum Bag {
     Account,
 }
 
+/// The largest bag, as JSON text in bytes.
+const BAG_LIMIT: usize = 500 << 10;
+
 impl Bag {
+    /// The bag of that name. Applications have plain names of at most 64 bytes.
+    pub fn named(name: &str) -> Option<Self> {
+        let is_plain = |name: &&str| {
+            (1..=64).contains(&name.len())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
+        match name {
+            "custom" => Some(Self::Custom),
+            "public" => Some(Self::Public),
+            "private" => Some(Self::Private),
+            "claims" => Some(Self::Claims),
+            "attributes" => Some(Self::Attributes),
+            "account" => Some(Self::Account),
+            other => other.strip_prefix("app:").filter(is_plain).map(|name| Self::App(name.to_owned())),
+        }
+    }
+
+    /// The content as it is stored.
+    ///
+    /// # Errors
+    /// Why it cannot be the bag's.
+    pub fn text(&self, content: &Map<String, Value>) -> Result<String, String> {
+        let value = Value::Object(content.clone());
+        let text = value.to_string();
+        if text.len() > BAG_LIMIT {
+            return Err(format!("it is larger than {BAG_LIMIT} bytes"));
+        }
+        match self {
+            Self::Account => serde_json::from_value::<Account>(value)
+                .map(|_| text)
+                .map_err(|error| format!("it is no account: {error}")),
+            _ => Ok(text),
+        }
+    }
+
     /// The name under which it is stored.
     pub fn name(&self) -> String {
         match self {

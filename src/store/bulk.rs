@@ -15,6 +15,7 @@ use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::store::Store;
 use crate::store::batch::{Batch, Step};
+use crate::store::beside::Aside;
 use crate::store::driver::{Statement, Value};
 use crate::store::error::StoreError;
 use crate::store::layout::{contact_kind, contact_number};
@@ -65,6 +66,7 @@ pub struct Arrival {
     record: Record,
     rows: SideRows,
     members: Vec<String>,
+    asides: Vec<Aside>,
 }
 
 /// Members that a group gets.
@@ -119,7 +121,7 @@ impl Store {
         let mut record = new_record(&mutation, 0, stamp.version, resource);
         record.created = Key::of_instant(stamp.created).as_str().to_owned();
         let rows = SideRows::of(self.layout(), kind, resource, also_unique)?;
-        Ok(Arrival { kind: Arc::clone(kind), record, rows, members })
+        Ok(Arrival { kind: Arc::clone(kind), record, rows, members, asides: Vec::new() })
     }
 
     /// Which arrivals have an id or a unique value that is taken, one answer for each.
@@ -210,11 +212,14 @@ impl Store {
         for (arrival, pk) in arrivals.iter().zip(first..) {
             let mutation = bulk.mutation(&arrival.kind, &arrival.record.id);
             let write = Write { layout: self.layout(), mutation: &mutation, pk };
-            let Arrival { kind, record, rows, members } = arrival;
+            let Arrival { kind, record, rows, members, asides } = arrival;
             batch.push(write.insert_resource(record, rows)?);
             facts.extend(rows.facts.iter().map(|(key, row)| (key, pk, write.insert_fact(key, row))));
             contacts.extend(rows.contacts.iter().map(|row| (&row.key, pk, write.insert_contact(row))));
             rest.extend(write.insert_members(members));
+            let mut beside = Batch::default();
+            asides.iter().for_each(|aside| aside.steps(bulk.tenant, pk, &mut beside));
+            rest.extend(beside.steps);
             rest.push(write.change(record.version)?);
             let slot = (self.layout().kind(kind)?.number, pk.rem_euclid(COUNTER_SLOTS));
             *counts.entry(slot).or_default() += 1;
@@ -296,6 +301,17 @@ impl<'a> Bulk<'a> {
 }
 
 impl Arrival {
+    /// The same with something beside the resource.
+    #[must_use]
+    pub fn with_asides(self, asides: Vec<Aside>) -> Self {
+        Self { asides, ..self }
+    }
+
+    /// What comes beside the resource.
+    pub fn asides(&self) -> &[Aside] {
+        &self.asides
+    }
+
     /// The ids of its members.
     pub fn members(&self) -> &[String] {
         &self.members

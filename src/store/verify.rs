@@ -54,11 +54,15 @@ pub enum Orphans {
     Contacts,
     /// Of no group.
     Memberships,
+    /// Of no resource, nor of one that was deleted and can be restored.
+    Bags,
+    /// Of no resource.
+    Challenges,
 }
 
 impl Orphans {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Facts, Self::Contacts, Self::Memberships];
+    pub const ALL: [Self; 5] = [Self::Facts, Self::Contacts, Self::Memberships, Self::Bags, Self::Challenges];
 
     /// The table, and the column that names the resource.
     fn columns(self) -> (&'static str, &'static str) {
@@ -66,6 +70,8 @@ impl Orphans {
             Self::Facts => ("fact", "resource"),
             Self::Contacts => ("contact", "resource"),
             Self::Memberships => ("membership", "grp"),
+            Self::Bags => ("bag", "resource"),
+            Self::Challenges => ("challenge", "resource"),
         }
     }
 
@@ -75,7 +81,14 @@ impl Orphans {
             Self::Facts => "facts",
             Self::Contacts => "contacts",
             Self::Memberships => "memberships",
+            Self::Bags => "bags",
+            Self::Challenges => "challenges",
         }
+    }
+
+    /// Whether a resource that was deleted keeps them for the day on which it is restored.
+    fn wait(self) -> bool {
+        self == Self::Bags
     }
 }
 
@@ -277,12 +290,20 @@ impl Store {
         let params = vec![tenant.0.into(), after.into(), i64::from(limit).into()];
         let rows = self.driver().scan(Statement::new(sql, params)).await?;
         let pks = rows.into_iter().map(|mut row| row.int()).collect::<Result<Vec<_>, _>>()?;
-        let there: HashSet<i64> = self.ids_of(tenant, &pks).await?.into_iter().map(|(pk, _)| pk).collect();
+        let mut there: HashSet<i64> =
+            self.ids_of(tenant, &pks).await?.into_iter().map(|(pk, _)| pk).collect();
+        if orphans.wait() {
+            let sql = "SELECT d.pk FROM deleted d WHERE d.tenant = $1 AND d.pk IN ({ids})";
+            let ids = pks.iter().map(|&pk| Value::Int(pk));
+            for mut row in self.by_ids(sql, vec![tenant.0.into()], ids).await? {
+                there.insert(row.int()?);
+            }
+        }
         let last = pks.last().copied();
         Ok((last, pks.into_iter().filter(|pk| !there.contains(pk)).collect()))
     }
 
-    /// Deletes the rows of a resource that does not exist. Row keys are never given out twice, so it never will.
+    /// Deletes the rows of a resource that does not exist, unless it was restored meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
@@ -293,7 +314,13 @@ impl Store {
         pk: i64,
     ) -> Result<(), StoreError> {
         let (table, column) = orphans.columns();
-        let sql = format!("DELETE FROM {table} WHERE tenant = $1 AND {column} = $2");
+        let mut sql = format!(
+            "DELETE FROM {table} WHERE tenant = $1 AND {column} = $2 AND NOT EXISTS \
+             (SELECT 1 FROM resource r WHERE r.tenant = $1 AND r.pk = $2)"
+        );
+        if orphans.wait() {
+            sql.push_str(" AND NOT EXISTS (SELECT 1 FROM deleted d WHERE d.tenant = $1 AND d.pk = $2)");
+        }
         self.driver().write(Step::new(sql, vec![tenant.0.into(), pk.into()]).into()).await.map(drop)
     }
 

@@ -22,6 +22,11 @@ fn every_resource_is_a_line_and_memberships_follow() {
     assert!(first["meta"]["created"].as_str().unwrap() < first["meta"]["lastModified"].as_str().unwrap());
     assert!(first.get("password").is_none());
     assert!(lines[0]["secrets"]["password"].as_str().unwrap().starts_with("$argon2id$"));
+    assert_eq!(lines[0].get("bags"), None);
+    let bags = lines[1]["bags"].as_object().unwrap();
+    assert_eq!(bags.keys().collect::<Vec<_>>(), ["account", "app:shop", "custom"]);
+    assert_eq!(bags["custom"]["seats"][1]["n"], 2.5);
+    assert_eq!(bags["account"]["password"]["temporary"], true);
     let inner = &lines[8]["membership"];
     assert_eq!(inner["group"], lines[5]["resource"]["id"]);
     assert_eq!(inner["members"].as_array().unwrap().len(), 2);

@@ -67,6 +67,52 @@ fn what_was_imported_is_served_like_anything_else() {
 }
 
 #[test]
+fn data_beside_a_user_come_with_it_and_must_be_data() {
+    let home = Home::new();
+    let row = |id: &str, bags: &Value| {
+        let resource = json!({"id": id, "userName": id});
+        json!({"type": "User", "resource": resource, "bags": bags}).to_string()
+    };
+    let custom = |plan: &str| json!({"custom": {"plan": plan}});
+    home.write("one.jsonl", &[row("a", &custom("x")), row("b", &json!({}))].join("\n"));
+    assert_eq!(counts(&home.run("import one.jsonl").done()), "2 imported, 0 unchanged, 0 refused");
+    let large = json!({"custom": {"text": "x".repeat(600 << 10)}});
+    let rows = [
+        row("a", &custom("x")),
+        row("a", &json!({})),
+        row("b", &json!({})),
+        row("a", &custom("y")),
+        row("b", &custom("x")),
+        row("c", &json!({"shoes": {}})),
+        row("c", &json!({"custom": [1]})),
+        row("c", &json!({"account": {"pending": "no"}})),
+        row("c", &json!([])),
+        json!({"membership": {"group": "g", "members": ["a"]}, "bags": {}}).to_string(),
+        row("c", &large),
+    ];
+    home.write("two.jsonl", &rows.join("\n"));
+    let ended = home.run("import two.jsonl");
+    assert_eq!(counts(&ended.stdout), "0 imported, 3 unchanged, 8 refused");
+    let said: Vec<&str> = ended.stderr.lines().collect();
+    for (line, part) in [
+        (4, "there is another User with this id"),
+        (5, "there is another User with this id"),
+        (6, "there is no bag \"shoes\""),
+        (7, "bags.custom must be an object"),
+        (8, "bags.account: it is no account"),
+        (9, "\"bags\" must be an object"),
+        (10, "\"bags\" must be an object, beside a resource"),
+        (11, "bags.custom: it is larger than"),
+    ] {
+        let found = said.iter().find(|said| said.starts_with(&format!("line {line}: ")));
+        assert!(found.is_some_and(|said| said.contains(part)), "{line}: {said:#?}");
+    }
+    let server = serve(&home);
+    let custom = server.request("GET", "/identity/v1/users/a/data/custom", TOKEN).json();
+    assert_eq!(custom, json!({"plan": "x"}));
+}
+
+#[test]
 fn refused_rows_are_named_and_the_rest_is_imported() {
     let home = Home::new();
     let server = serve(&home);

@@ -37,6 +37,15 @@ pub(crate) fn populate(home: &Home) {
     });
     let answer = server.send("PATCH", &format!("/scim/v2/Users/{}", users[0]), TOKEN, &patch);
     assert_eq!(answer.status, 200, "{answer:?}");
+    let bags = [
+        ("data/custom", json!({"plan": "x", "seats": [1, {"n": 2.5}]})),
+        ("data/app:shop", json!({"cart": "\u{e9}\"\n"})),
+        ("password", json!({"password": "battery staple", "temporary": true})),
+    ];
+    for (path, body) in bags {
+        let answer = server.send("PUT", &format!("/identity/v1/users/{}/{path}", users[1]), TOKEN, &body);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
     server.stop();
 }
 

@@ -17,6 +17,8 @@ fn side_rows(database: &Connection) -> Vec<String> {
         "SELECT 'contact', kind, key, resource, ordinal, value, canonical, type_key, is_primary, id, created, \
          verified_at, verified_by, claim FROM contact",
         "SELECT 'membership', tenant, grp, member FROM membership",
+        "SELECT 'bag', tenant, resource, name, document FROM bag",
+        "SELECT 'challenge', tenant, resource, id FROM challenge",
         "SELECT 'counter', tenant, kind, slot, n FROM counter WHERE n <> 0",
         "SELECT 'resource', pk, label, label_key, version, modified FROM resource",
     ];
@@ -35,7 +37,7 @@ fn side_rows(database: &Connection) -> Vec<String> {
 }
 
 /// What can go wrong beside a document, and what is said of it.
-const CORRUPTIONS: [(&str, &str); 14] = [
+const CORRUPTIONS: [(&str, &str); 16] = [
     ("DELETE FROM fact WHERE key = 'user1@example.com'", "a fact of userName is missing"),
     ("UPDATE fact SET uniq = 0 WHERE key = 'user1@example.com'", "a fact of userName differs"),
     ("UPDATE fact SET key = 'x' WHERE key = 'ext-2'", "a fact of externalId is not in the document"),
@@ -66,6 +68,12 @@ const CORRUPTIONS: [(&str, &str); 14] = [
         "INSERT INTO fact SELECT tenant, path, key, 777777, element, leads, 0, long FROM fact LIMIT 1",
         "row 777777: there are facts of a resource",
     ),
+    ("INSERT INTO bag VALUES (1, 777777, 'custom', '{}')", "row 777777: there are bags of a resource"),
+    (
+        "INSERT INTO challenge (tenant, resource, id, kind, canonical, value, method, hash, attempts, created, expires, \
+         pending, promotes) VALUES (1, 777777, 'c', 1, 'a', 'a', 'code', x'00', 0, 'c', 'e', 0, 'no')",
+        "row 777777: there are challenges of a resource",
+    ),
     ("UPDATE counter SET n = n + 5 WHERE slot = 1", "and the counters say"),
 ];
 
@@ -87,6 +95,21 @@ fn every_corruption_is_found_and_healed() {
         home.run("verify").done();
         assert_eq!(side_rows(&database), before, "{sql}");
     }
+}
+
+#[test]
+fn what_waits_for_its_return_belongs_to_somebody() {
+    let home = Home::new();
+    populate(&home);
+    home.run("tenant set default soft-delete=7").done();
+    let id = lines(&home.run("export").done())[1]["resource"]["id"].as_str().unwrap().to_owned();
+    let server = serve(&home);
+    assert_eq!(server.request("DELETE", &format!("/scim/v2/Users/{id}"), TOKEN).status, 204);
+    assert_eq!(home.run("verify").done(), "7 resources, and everything agrees with them\n");
+    assert!(home.run("reindex").done().contains(" 0 disagreements"));
+    home.run(&format!("deleted restore {id} --tenant default")).done();
+    let custom = server.request("GET", &format!("/identity/v1/users/{id}/data/custom"), TOKEN);
+    assert_eq!(custom.json()["plan"], "x");
 }
 
 #[test]

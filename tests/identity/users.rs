@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use muster::contact::{Add, Demotion, Primary, Select, SetPrimary, Source, Truth};
 use muster::identity::{Bag, By, Claim, Draft, Error, Outcome, Query, State};
 use muster::scim::schema::ContactKind::{Email, Phone};
-use muster::store::What;
+use muster::store::{Aside, Orphans, What};
 use serde_json::{Map, Value, json};
 
 use crate::harness::{TENANT, stored, time};
@@ -366,6 +366,26 @@ store_test! {
             kept += usize::from(user.primary(Email).unwrap().value().starts_with("old"));
         }
         assert_eq!(kept, 7);
+    }
+
+    async fn bags_of_nobody_are_found_and_those_of_somebody_stay(db: Database) {
+        let world = world(&db).await;
+        let id = user(&world, &[], false).await;
+        let bag = object(json!({"plan": "x"}));
+        world.identity.change(at(1), &id, |draft| draft.merge_bag(&Bag::Custom, bag.clone())).await.unwrap();
+        let (store, pk) = (&world.directory.store, world.directory.get("User", &id).await.unwrap().pk);
+        for orphans in Orphans::ALL {
+            assert_eq!(store.orphans(TENANT, orphans, 0, 9).await.unwrap().1, [0_i64; 0], "{orphans:?}");
+            store.delete_orphans(TENANT, orphans, pk).await.unwrap();
+        }
+        let user = world.identity.user(at(2), &id).await.unwrap();
+        assert_eq!(user.bag(&Bag::Custom), Some(&bag));
+        let aside = Aside::Bag("custom".into(), Some("{}".into()));
+        store.write_aside(TENANT, pk + 1, &[aside]).await.unwrap();
+        let found = store.orphans(TENANT, Orphans::Bags, 0, 9).await.unwrap();
+        assert_eq!(found, (Some(pk + 1), vec![pk + 1]));
+        store.delete_orphans(TENANT, Orphans::Bags, pk + 1).await.unwrap();
+        assert_eq!(store.bags(TENANT, &[pk, pk + 1]).await.unwrap().len(), 1);
     }
 
     async fn changes_of_one_user_at_once_are_all_made(db: Database) {

@@ -59,15 +59,20 @@ const SHAPE: &str = "a line must be {\"type\": …, \"resource\": {…}} or \
 fn row(mut object: Map<String, Value>, admission: &Admission) -> Result<Row, String> {
     let (kind, resource) = (object.remove("type"), object.remove("resource"));
     let (secrets, membership) = (object.remove("secrets"), object.remove("membership"));
+    let bags = match object.remove("bags") {
+        None => Map::new(),
+        Some(Value::Object(bags)) if kind.is_some() => bags,
+        Some(_) => return Err(format!("\"bags\" must be an object, beside a resource; {SHAPE}")),
+    };
     if let Some(name) = object.keys().next() {
         return Err(format!("{name:?} means nothing here; {SHAPE}"));
     }
     match (kind, resource, secrets, membership) {
         (Some(Value::String(kind)), Some(Value::Object(resource)), None, None) => {
-            admission.resource(&kind, resource, None)
+            admission.resource(&kind, resource, None, bags)
         }
         (Some(Value::String(kind)), Some(Value::Object(resource)), Some(Value::Object(secrets)), None) => {
-            admission.resource(&kind, resource, Some(secrets))
+            admission.resource(&kind, resource, Some(secrets), bags)
         }
         (None, None, None, Some(Value::Object(membership))) => members(&membership),
         _ => Err(SHAPE.to_owned()),

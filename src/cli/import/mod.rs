@@ -24,6 +24,7 @@ use crate::cli::import::table::{Mapping, Table};
 use crate::cli::{Database, Refused, progress};
 use crate::context::Context;
 use crate::directory::{Directory, Import as Running, Line, NewMembers, Newcomer, Outcome};
+use crate::identity::Bag;
 use crate::scim::registry::ResourceType;
 
 /// How many rows a batch has at most.
@@ -45,7 +46,7 @@ const HEAD: u64 = 64 * 1024;
 
 A line of JSON is what `muster export` writes: {\"type\": \"User\", \"resource\": {…}} or
 {\"membership\": {\"group\": \"ID\", \"members\": [\"ID\", …]}}. A resource is admitted as in a POST, but keeps an id,
-meta and hashed passwords (\"secrets\"). What is there already with the same content stays as it is.
+meta, hashed passwords (\"secrets\") and data beside it (\"bags\"). What is there already with the same content stays as it is.
 The first line of a CSV file names the columns. A column whose name is an attribute's, such as userName, name.givenName,
 emails.work or addresses.work.locality, needs no --map; one that is no attribute is left out, and named.
 A refused row is named with its line and the reason, and the rest is imported; the exit code is 1 then.")]
@@ -148,11 +149,20 @@ impl Admission {
         kind: &str,
         body: Map<String, Value>,
         secrets: Option<Map<String, Value>>,
+        bags: Map<String, Value>,
     ) -> Result<Row, String> {
         let kind = type_named(&self.cx, kind)?;
+        bags.iter().try_for_each(|(name, content)| check_bag(name, content))?;
         let admitted = self.directory.admit_row(&self.cx, kind, body, secrets);
-        admitted.map(|newcomer| Row::Resource(Box::new(newcomer))).map_err(|error| error.detail)
+        let newcomer = admitted.map_err(|error| error.detail)?;
+        Ok(Row::Resource(Box::new(newcomer.with_bags(bags))))
     }
+}
+
+fn check_bag(name: &str, content: &Value) -> Result<(), String> {
+    let bag = Bag::named(name).ok_or_else(|| format!("there is no bag {name:?}"))?;
+    let content = content.as_object().ok_or_else(|| format!("bags.{name} must be an object"))?;
+    bag.text(content).map(drop).map_err(|reason| format!("bags.{name}: {reason}"))
 }
 
 fn type_named<'a>(cx: &'a Context, name: &str) -> Result<&'a Arc<ResourceType>, String> {

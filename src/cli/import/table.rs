@@ -227,7 +227,7 @@ impl Table {
         if self.record.len() != self.width {
             return Err(format!("the row has {} cells, and the header {}", self.record.len(), self.width));
         }
-        admission.resource(&self.kind.name, self.resource()?, None)
+        admission.resource(&self.kind.name, self.resource()?, None, Map::new())
     }
 
     fn resource(&self) -> Result<Map<String, Value>, String> {

@@ -112,26 +112,11 @@ struct PasswordChange {
 
 /// The bag that the path names; what is known of the account is none of them.
 fn bag(call: &Call) -> Result<Bag, Failure> {
-    let is_plain = |name: &&str| {
-        (1..=64).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-    };
-    match call.capture(1) {
-        "custom" => Ok(Bag::Custom),
-        "public" => Ok(Bag::Public),
-        "private" => Ok(Bag::Private),
-        "claims" => Ok(Bag::Claims),
-        "attributes" => Ok(Bag::Attributes),
-        other => match other.strip_prefix("app:").filter(is_plain) {
-            Some(name) => Ok(Bag::App(name.to_owned())),
-            None => {
-                let detail = format!(
-                    "{other:?} names no data; there are custom, public, private, claims, attributes and app:NAME"
-                );
-                Err(ScimError::value(detail).into())
-            }
-        },
-    }
+    let name = call.capture(1);
+    Bag::named(name).filter(|bag| *bag != Bag::Account).ok_or_else(|| {
+        let known = "custom, public, private, claims, attributes and app:NAME";
+        ScimError::value(format!("{name:?} names no data; there are {known}")).into()
+    })
 }
 
 async fn get(call: Call) -> Result<HttpResponse, Failure> {
