@@ -12,24 +12,29 @@
 
 mod bare;
 mod client;
+mod clients;
+mod cluster;
+mod databases;
 mod directory;
 mod peers;
 mod raw;
 mod report;
 mod request;
+mod rows;
 mod scenario;
 mod server;
 mod sync;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
+use databases::Databases;
 use directory::Chance;
-use raw::Raw;
 use report::Row;
 use request::LABEL;
 use scenario::{Bench, Edit};
@@ -42,9 +47,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Parser)]
 #[command(name = "load")]
 struct Options {
-    /// How many users the directory has
-    #[arg(long, default_value_t = 1000)]
-    users: usize,
+    /// How many users the directory has; of several sizes, each has a table, and they are compared
+    #[arg(long, value_delimiter = ',', default_value = "1000", value_name = "USERS,…")]
+    users: Vec<usize>,
     /// How many groups of 10 [default: a tenth of the users]
     #[arg(long)]
     groups: Option<usize>,
@@ -57,9 +62,9 @@ struct Options {
     /// Only rows whose name contains one of these
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     only: Vec<String>,
-    /// An empty database to use instead of a temporary one, as in sqlite:/var/tmp/load.db
-    #[arg(long, value_name = "URL")]
-    database: Option<String>,
+    /// Which database is measured, in files or in a cluster of its own
+    #[arg(long, value_enum, default_value_t = Engine::Sqlite)]
+    database: Engine,
     /// Where the figures go as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -97,15 +102,44 @@ fn main() -> ExitCode {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    Sqlite,
+    Postgres,
+}
+
 fn run(options: &Options) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("load-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let sizes = if options.smoke { &[300][..] } else { &options.users };
     if options.peers {
-        let time = Duration::from_secs_f64(options.seconds);
-        return peers::measure(folder.path(), options.seed, options.users, time);
+        let (time, users) = (Duration::from_secs_f64(options.seconds), sizes.first().ok_or("no size")?);
+        return peers::measure(folder.path(), options.seed, *users, time);
     }
-    let mut bench = prepare(options, folder.path())?;
+    let databases = Rc::new(Databases::new(folder.path(), options.database == Engine::Postgres)?);
+    let mut tables = Vec::new();
+    for &users in sizes {
+        tables.push((users, table(options, &databases, users)?));
+    }
+    if let [(few, small), .., (many, large)] = tables.as_slice() {
+        report::compare((*few, &small.0), (*many, &large.0));
+    }
+    if let Some(path) = &options.json {
+        let tables: Vec<&Value> = tables.iter().map(|(_, (_, json))| json).collect();
+        std::fs::write(path, format!("{:#}\n", json!(tables)))?;
+    }
+    match tables.iter().flat_map(|(_, (rows, _))| rows).find(|row| row.has_errors()) {
+        None => Ok(()),
+        Some(row) => Err(format!("{}: {}", row.name, row.first_error().unwrap_or_default()).into()),
+    }
+}
+
+/// Measures a directory of one size; answers the rows, and all of it as JSON.
+fn table(options: &Options, databases: &Rc<Databases>, users: usize) -> Result<(Vec<Row>, Value), Failure> {
+    let began = Instant::now();
+    let mut bench = prepare(options, databases, users)?;
+    let filled = began.elapsed();
     println!(
-        "{} users and {} groups; {} connections; {} s a row\n\n{}",
+        "\n{} users and {} groups; {} connections; {} s a row\n\n{}",
         bench.filled.users.len(),
         bench.filled.groups.len(),
         bench.connections,
@@ -121,49 +155,41 @@ fn run(options: &Options) -> Result<(), Failure> {
             rows.push(row);
         }
     }
+    let started = bench.muster.started;
     println!(
-        "\nThe server listened {:.0} ms after it was started.",
-        bench.muster.started.as_secs_f64() * 1e3
+        "\nFilled and copied in {:.1} s. The server listened {:.0} ms after it was started.",
+        filled.as_secs_f64(),
+        started.as_secs_f64() * 1e3
     );
-    notes(&rows);
-    if let Some(path) = &options.json {
-        let rows: Vec<Value> = rows.iter().map(Row::json).collect();
-        let whole = json!({
-            "users": bench.filled.users.len(), "groups": bench.filled.groups.len(),
-            "connections": bench.connections, "seconds_a_row": bench.time.as_secs_f64(), "rows": rows,
-        });
-        std::fs::write(path, format!("{whole:#}\n"))?;
-    }
-    match rows.iter().find(|row| row.has_errors()) {
-        None => Ok(()),
-        Some(row) => Err(format!("{}: {}", row.name, row.first_error().unwrap_or_default()).into()),
-    }
+    report::notes(&rows);
+    let json = json!({
+        "users": bench.filled.users.len(), "groups": bench.filled.groups.len(),
+        "connections": bench.connections, "seconds_a_row": bench.time.as_secs_f64(),
+        "filled_seconds": filled.as_secs_f64(), "started_ms": started.as_secs_f64() * 1e3,
+        "rows": rows.iter().map(Row::json).collect::<Vec<_>>(),
+    });
+    Ok((rows, json))
 }
 
-/// Fills the database, copies it for the raw writes, and starts the server.
-fn prepare(options: &Options, folder: &Path) -> Result<Bench, Failure> {
-    let (users, seconds) = if options.smoke { (300, 0.3) } else { (options.users, options.seconds) };
+/// Fills a database, copies it for the raw writes, and starts the server.
+fn prepare(options: &Options, databases: &Rc<Databases>, users: usize) -> Result<Bench, Failure> {
     let groups = options.groups.unwrap_or(users / 10);
-    let database = match &options.database {
-        Some(url) => url.clone(),
-        None => format!("sqlite:{}", folder.join("muster.db").display()),
-    };
-    let filled = directory::fill(&database, options.seed, users, groups)?;
+    let database = databases.create(&format!("users{users}"))?;
+    let filled = directory::fill(&database.url, options.seed, users, groups)?;
     if filled.users.len() < 2 {
         return Err("a directory needs at least two users".into());
     }
-    let file = PathBuf::from(database.strip_prefix("sqlite:").ok_or("raw writes need sqlite:PATH")?);
-    let raw = Raw::copy(&file, &folder.join("raw.db"))?;
+    let raw = databases.copy(&database, &format!("users{users}_raw"))?;
     Ok(Bench {
-        muster: Server::muster(&database, folder)?,
-        database: file,
+        muster: Server::muster(&database.url, databases.folder())?,
+        databases: Rc::clone(databases),
+        database: database.name,
         raw,
         filled,
         seed: options.seed,
-        folder: folder.to_owned(),
         newcomers: if options.smoke { users } else { options.sync.max(1) },
         connections: options.connections,
-        time: Duration::from_secs_f64(seconds),
+        time: Duration::from_secs_f64(if options.smoke { 0.3 } else { options.seconds }),
         chance: Chance::new(options.seed),
         people: users,
     })
@@ -174,16 +200,29 @@ type Scenario = Box<dyn Fn(&mut Bench) -> Result<Row, Failure>>;
 /// All rows in the order of the table: what reads, then what changes the directory.
 fn scenarios(huge: bool) -> Vec<(String, Scenario)> {
     let mut all: Vec<(String, Scenario)> = vec![("get".into(), Box::new(Bench::get))];
-    for (name, filter) in [
-        ("userName eq", format!("userName eq \"{}\"", directory::user_name(LABEL))),
-        ("externalId eq", format!("externalId eq \"{}\"", directory::external_id(LABEL))),
-        ("emails.value eq", format!("emails.value eq \"{}\"", directory::user_name(LABEL))),
+    let fact = |name: &str| {
+        format!(
+            "SELECT r.document FROM fact f JOIN resource r ON r.tenant = 1 AND r.pk = f.resource \
+             WHERE f.tenant = 1 AND f.path = (SELECT id FROM dictionary WHERE name = 'User/{name}') AND f.key = $1"
+        )
+    };
+    let email = "SELECT r.document FROM contact c JOIN resource r ON r.tenant = 1 AND r.pk = c.resource \
+                 WHERE c.tenant = 1 AND c.kind = 1 AND c.key = $1"
+        .to_owned();
+    let (user_name, external_id) = (directory::user_name(LABEL), directory::external_id(LABEL));
+    for (name, filter, sql, value) in [
+        ("userName eq", format!("userName eq \"{user_name}\""), fact("userName"), &user_name),
+        ("externalId eq", format!("externalId eq \"{external_id}\""), fact("externalId"), &external_id),
+        ("emails.value eq", format!("emails.value eq \"{user_name}\""), email.clone(), &user_name),
         (
             "emails[type eq and value eq]",
-            format!("emails[type eq \"work\" and value eq \"{}\"]", directory::user_name(LABEL)),
+            format!("emails[type eq \"work\" and value eq \"{user_name}\"]"),
+            format!("{email} AND c.type_key = 'work'"),
+            &user_name,
         ),
     ] {
-        all.push((name.into(), Box::new(move |bench| bench.filter(name, &filter))));
+        let value = value.clone();
+        all.push((name.into(), Box::new(move |bench| bench.filter(name, &filter, &sql, &value))));
     }
     all.push(("members.value eq".into(), Box::new(Bench::groups_of)));
     all.push(("page first".into(), Box::new(|bench| bench.page(false))));
@@ -196,21 +235,4 @@ fn scenarios(huge: bool) -> Vec<(String, Scenario)> {
     all.push(("post".into(), Box::new(Bench::post)));
     all.push(("first sync".into(), Box::new(Bench::first_sync)));
     all
-}
-
-/// What the table does not say.
-fn notes(rows: &[Row]) {
-    println!();
-    for row in rows.iter().filter(|row| row.batch.is_some()) {
-        println!("{}: {:.1} requests shared a commit", row.name, row.batch.unwrap_or_default());
-    }
-    for row in rows.iter().filter(|row| row.name.starts_with("first sync")) {
-        println!("{}", sync::note(row));
-    }
-    let members: Vec<&Row> = rows.iter().filter(|row| row.name.starts_with("PATCH member")).collect();
-    if let [small, larger @ ..] = members.as_slice() {
-        for row in larger {
-            println!("{} / {}: {:.2}", row.name, small.name, row.subject.rate() / small.subject.rate());
-        }
-    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::client::Slice;
+use crate::sync;
 
 /// One row of the table.
 pub(crate) struct Row {
@@ -50,7 +51,7 @@ impl Side {
     }
 
     /// The latency that this part of the requests stays under, in ms.
-    fn latency(&self, part: f64) -> f64 {
+    pub(crate) fn latency(&self, part: f64) -> f64 {
         let mut all: Vec<Duration> = self.slices.iter().flat_map(|slice| &slice.latencies).copied().collect();
         all.sort_unstable();
         let index = ((all.len() as f64 * part) as usize).min(all.len().saturating_sub(1));
@@ -143,6 +144,45 @@ pub(crate) fn head() -> String {
     );
     let rule: String = line.chars().map(|c| if c == '|' { '|' } else { '-' }).collect();
     format!("{line}\n{rule}")
+}
+
+/// What the table does not say.
+pub(crate) fn notes(rows: &[Row]) {
+    println!();
+    for row in rows.iter().filter(|row| row.batch.is_some()) {
+        println!("{}: {:.1} requests shared a commit", row.name, row.batch.unwrap_or_default());
+    }
+    for row in rows.iter().filter(|row| row.name.starts_with("first sync")) {
+        println!("{}", sync::note(row));
+    }
+    let members: Vec<&Row> = rows.iter().filter(|row| row.name.starts_with("PATCH member")).collect();
+    if let [small, larger @ ..] = members.as_slice() {
+        for row in larger {
+            println!("p50 of {} / {}: {:.2}", row.name, small.name, slower(row, small));
+        }
+    }
+    // A first synchronisation has a server of its own.
+    let served = rows.iter().filter(|row| !row.name.starts_with("first sync"));
+    if let Some(row) = served.max_by(|a, b| a.peak.total_cmp(&b.peak)) {
+        println!("Most memory: {:.0} MB ({})", row.peak, row.name);
+    }
+}
+
+/// How much more each request costs in the larger directory.
+pub(crate) fn compare((few, small): (usize, &[Row]), (many, large): (usize, &[Row])) {
+    println!("\n| {:<28} |   p50 | CPU µs |", format!("{many} users / {few}"));
+    println!("|{}|-------|--------|", "-".repeat(30));
+    for row in large {
+        if let Some(same) = small.iter().find(|same| same.name == row.name) {
+            let cpu = row.subject.cpu() / same.subject.cpu().max(1e-9);
+            println!("| {:<28} | {:>5.2} | {cpu:>6.2} |", row.name, slower(row, same));
+        }
+    }
+}
+
+/// The half of the requests that is faster, beside that of another row.
+fn slower(row: &Row, other: &Row) -> f64 {
+    row.subject.latency(0.5) / other.subject.latency(0.5).max(1e-9)
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

@@ -3,17 +3,19 @@
 //! Invariant: subject and reference take turns in short slices on the same connections' worth of load, and each
 //! rests while the other runs.
 
-use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 
 use crate::Failure;
 use crate::client::{Client, NextRequest, Slice};
+use crate::databases::Databases;
 use crate::directory::{Chance, Filled, SMALL_GROUP, group, label, person};
-use crate::raw::{Grouped, Raw, Renamed, Rows, Statement, commits};
+use crate::raw::{Raw, Statement, Value};
 use crate::report::{Row, Side};
 use crate::request::{ID, LABEL, Template};
+use crate::rows::{Grouped, Renamed, Rows};
 use crate::server::Server;
 use crate::sync::first_sync;
 
@@ -27,11 +29,27 @@ const GROUPS: usize = 8;
 pub(crate) const MODELS: usize = 256;
 const TARGETS: usize = 1024;
 
+/// How many different values the reading statements of PostgreSQL's reference have.
+const KEYS: usize = 4096;
+
+/// A reading request, and the statement that reads as much.
+pub(crate) struct Reading<'a> {
+    name: &'a str,
+    template: Template,
+    /// A part of each answer.
+    expected: &'a str,
+    /// The statement, with one value.
+    sql: &'a str,
+    /// The value that a text in the gaps stands for.
+    key: &'a dyn Fn(&str) -> String,
+}
+
 /// What all rows share.
 pub(crate) struct Bench {
     pub(crate) muster: Server,
-    pub(crate) folder: PathBuf,
-    pub(crate) database: PathBuf,
+    pub(crate) databases: Rc<Databases>,
+    /// The name of the server's database.
+    pub(crate) database: String,
     pub(crate) raw: Raw,
     pub(crate) filled: Filled,
     pub(crate) seed: u64,
@@ -60,38 +78,52 @@ impl Bench {
         self.chance.below(self.filled.users.len())
     }
 
-    /// A reading request whose gaps `text` fills, beside a handler that has the answer in memory.
+    /// A reading request whose gaps `text` fills, beside its reference.
     pub(crate) fn reading(
         &mut self,
-        name: &str,
-        template: &Template,
+        Reading { name, template, expected, sql, key }: &Reading<'_>,
         text: &dyn Fn(&mut Self) -> String,
-        expected: &str,
     ) -> Result<Row, Failure> {
         let mut client = Client::connect(self.muster.address, self.connections)?;
         let example = client.ask(&template.filled(&text(self)))?;
         if !String::from_utf8_lossy(&example).contains(expected) {
             return Err(format!("the answer has no {expected}").into());
         }
-        let bare = Server::bare(&example)?;
-        let mut bare_client = Client::connect(bare.address, self.connections)?;
+        let mut beside = match &self.raw {
+            raw if raw.is_postgres() => None,
+            _ => {
+                let server = Server::bare(&example)?;
+                let client = Client::connect(server.address, self.connections)?;
+                Some((server, client))
+            }
+        };
         let slice = self.slice();
         let (mut subject, mut reference) = (Side::default(), Side::default());
         self.muster.reset_peak();
         for turn in 0..=TURNS {
             // The first turn warms up, and is short.
             let time = if turn == 0 { slice / 4 } else { slice };
-            let beside = timed(&bare, &mut bare_client, time, &mut |_, out| template.fill(&text(self), out))?;
+            let alone = match &mut beside {
+                Some((server, client)) => {
+                    timed(server, client, time, &mut |_, out| template.fill(&text(self), out))?
+                }
+                None => {
+                    let keys: Vec<Value> = (0..KEYS).map(|_| key(&text(self)).into()).collect();
+                    let mut keys = keys.iter().cycle();
+                    self.raw.read(time, sql, &mut || keys.next().cloned().unwrap_or(Value::Null))?
+                }
+            };
             let muster = self.muster_cpu()?;
             let mut measured = client.run(time, &mut |_, out| template.fill(&text(self), out))?;
             measured.cpu = self.muster_cpu()?.saturating_sub(muster);
             if turn > 0 || measured.errors > 0 {
                 subject.slices.push(measured);
-                reference.slices.push(beside);
+                reference.slices.push(alone);
             }
         }
-        let (name, peak) = (name.to_owned(), self.muster.peak()?);
-        Ok(Row { name, subject, reference_name: "bare", reference, peak, batch: None })
+        let (name, peak) = ((*name).to_owned(), self.muster.peak()?);
+        let reference_name = if self.raw.is_postgres() { "raw read" } else { "bare" };
+        Ok(Row { name, subject, reference_name, reference, peak, batch: None })
     }
 
     fn muster_cpu(&self) -> Result<Duration, Failure> {
@@ -100,51 +132,73 @@ impl Bench {
 
     /// `GET /Users/{id}`.
     pub(crate) fn get(&mut self) -> Result<Row, Failure> {
-        let template = Template::new("GET", &format!("/Users/{ID}"), None, ID);
-        self.reading(
-            "GET user by id",
-            &template,
-            &|bench| {
-                let user = bench.any_user();
-                bench.filled.users[user].clone()
-            },
-            "\"userName\"",
-        )
+        let reading = Reading {
+            name: "GET user by id",
+            template: Template::new("GET", &format!("/Users/{ID}"), None, ID),
+            expected: "\"userName\"",
+            sql: "SELECT document FROM resource WHERE tenant = 1 AND id = $1",
+            key: &str::to_owned,
+        };
+        self.reading(&reading, &|bench| {
+            let user = bench.any_user();
+            bench.filled.users[user].clone()
+        })
     }
 
-    /// `GET /Users?filter=…`, where the filter finds the person with the label in its gap.
-    pub(crate) fn filter(&mut self, name: &str, filter: &str) -> Result<Row, Failure> {
-        let template = filtered("Users", filter, LABEL);
-        self.reading(name, &template, &|bench| label(bench.any_user()), "\"totalResults\":1,")
+    /// `GET /Users?filter=…`, where the filter finds the person with the label in its gap; `sql` does, with the value that
+    /// the filter names.
+    pub(crate) fn filter(
+        &mut self,
+        name: &str,
+        filter: &str,
+        sql: &str,
+        value: &str,
+    ) -> Result<Row, Failure> {
+        let reading = Reading {
+            name,
+            template: filtered("Users", filter, LABEL),
+            expected: "\"totalResults\":1,",
+            sql,
+            key: &|label| value.replace(LABEL, label),
+        };
+        self.reading(&reading, &|bench| label(bench.any_user()))
     }
 
     /// `GET /Groups?filter=members.value eq …`, which finds the groups of one person.
     pub(crate) fn groups_of(&mut self) -> Result<Row, Failure> {
-        let template = filtered("Groups", &format!("members.value eq \"{ID}\""), ID);
-        let member = |bench: &mut Self| {
+        let reading = Reading {
+            name: "members.value eq",
+            template: filtered("Groups", &format!("members.value eq \"{ID}\""), ID),
+            expected: "\"totalResults\":",
+            sql: "SELECT r.document FROM membership m JOIN resource r ON r.tenant = 1 AND r.pk = m.grp \
+                  WHERE m.tenant = 1 AND m.member = $1",
+            key: &str::to_owned,
+        };
+        self.reading(&reading, &|bench| {
             let members = (bench.filled.groups.len() * SMALL_GROUP).min(bench.filled.users.len());
             let user = bench.chance.below(members);
             bench.filled.users[user].clone()
-        };
-        self.reading("members.value eq", &template, &member, "\"totalResults\":")
+        })
     }
 
     /// `GET /Users?count=100`, the first page or any.
     pub(crate) fn page(&mut self, any: bool) -> Result<Row, Failure> {
-        let template = Template::new("GET", &format!("/Users?count=100&startIndex={LABEL}"), None, LABEL);
-        let name = if any { "GET any page of 100" } else { "GET first page of 100" };
-        self.reading(
-            name,
-            &template,
-            &|bench| {
-                let pages = if any { (bench.filled.users.len() / 100).max(1) } else { 1 };
-                (bench.chance.below(pages) * 100 + 1).to_string()
-            },
-            "\"itemsPerPage\":100,",
-        )
+        let reading = Reading {
+            name: if any { "GET any page of 100" } else { "GET first page of 100" },
+            template: Template::new("GET", &format!("/Users?count=100&startIndex={LABEL}"), None, LABEL),
+            expected: "\"itemsPerPage\":100,",
+            sql: "SELECT r.document FROM resource r WHERE r.tenant = 1 \
+                  AND r.kind = (SELECT id FROM dictionary WHERE name = 'User') \
+                  ORDER BY r.pk LIMIT 100 OFFSET CAST(CAST($1 AS TEXT) AS BIGINT) - 1",
+            key: &str::to_owned,
+        };
+        self.reading(&reading, &|bench| {
+            let pages = if any { (bench.filled.users.len() / 100).max(1) } else { 1 };
+            (bench.chance.below(pages) * 100 + 1).to_string()
+        })
     }
 
-    /// Lets the server and SQLite alone take turns at writing; `make` is one request's rows.
+    /// Lets the server and the database alone take turns at writing; `make` is one request's rows.
     fn writing(
         &mut self,
         name: String,
@@ -160,11 +214,11 @@ impl Bench {
         for turn in 0..=TURNS {
             // The first turn warms up.
             let time = if turn == 0 { slice / 4 } else { slice };
-            let log = commits(&self.database);
+            let log = self.databases.commits(&self.database);
             let cpu = self.muster_cpu()?;
             let mut measured = client.run(time, next)?;
             measured.cpu = self.muster_cpu()?.saturating_sub(cpu);
-            if let (Some((age, before)), Some((same, after))) = (log, commits(&self.database))
+            if let (Some((age, before)), Some((same, after))) = (log, self.databases.commits(&self.database))
                 && age == same
                 && after > before
             {
@@ -177,7 +231,8 @@ impl Bench {
             }
         }
         let peak = self.muster.peak()?;
-        Ok(Row { name, subject, reference_name: "raw write", reference, peak, batch: Some(batch) })
+        let batch = (!self.raw.is_postgres()).then_some(batch);
+        Ok(Row { name, subject, reference_name: "raw write", reference, peak, batch })
     }
 
     /// `POST /Users`.
@@ -214,7 +269,7 @@ impl Bench {
             let (method, body) = match edit {
                 Edit::Put => {
                     let mut body = person(self.seed, number, &label(number));
-                    body["displayName"] = Value::String(new_name(LABEL));
+                    body["displayName"] = Json::String(new_name(LABEL));
                     ("PUT", body)
                 }
                 Edit::Patch => (
@@ -261,7 +316,7 @@ impl Bench {
             let body = group(&format!("Group of {size} number {number}"), &members);
             let create =
                 Template::new("POST", "/Groups?attributes=displayName", Some(&body), LABEL).filled("");
-            let answer: Value = serde_json::from_slice(&client.ask(&create)?)?;
+            let answer: Json = serde_json::from_slice(&client.ask(&create)?)?;
             let path = format!("/Groups/{}", answer["id"].as_str().ok_or("a group without an id")?);
             let add = patch(&json!({"op": "add", "path": "members", "value": [{"value": ID}]}));
             let remove = patch(&json!({"op": "remove", "path": format!("members[value eq \"{ID}\"]")}));
@@ -288,7 +343,8 @@ impl Bench {
 
     /// Everything that a provider has, into an empty directory.
     pub(crate) fn first_sync(&mut self) -> Result<Row, Failure> {
-        first_sync(self.newcomers, self.seed, self.connections, &self.folder)
+        let name = format!("{}_sync", self.database);
+        first_sync(self.newcomers, self.seed, self.connections, &self.databases, &name)
     }
 
     /// The sizes of groups whose members are changed.
@@ -313,7 +369,7 @@ fn filtered(endpoint: &str, filter: &str, mark: &str) -> Template {
     Template::new("GET", &format!("/{endpoint}?filter={encoded}"), None, mark)
 }
 
-pub(crate) fn patch(operation: &Value) -> Value {
+pub(crate) fn patch(operation: &Json) -> Json {
     json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]})
 }
 

@@ -4,17 +4,18 @@
 //! server reached while it created the first people.
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::client::{Client, Slice};
+use crate::databases::Databases;
 use crate::directory::{self, group, label, person};
-use crate::raw::{Grouped, Raw, Rows, Statement, commits};
+use crate::raw::Statement;
 use crate::report::{Row, Side};
 use crate::request::{LABEL, Template};
+use crate::rows::{Grouped, Rows};
 use crate::scenario::{MODELS, patch};
 use crate::server::Server;
 
@@ -25,10 +26,16 @@ const MEMBERS_A_PATCH: usize = 100;
 /// How many people are created before the commits are counted; their log is not yet folded back.
 const COUNTED: usize = 1000;
 
-/// Creates `users` people and a group for a hundred of them, then gives each group its members.
-pub(crate) fn first_sync(users: usize, seed: u64, connections: usize, folder: &Path) -> Result<Row, Failure> {
-    let (file, copy) = (folder.join("sync.db"), folder.join("sync-raw.db"));
-    let muster = Server::muster(&format!("sqlite:{}", file.display()), folder)?;
+/// Creates `users` people and a group for a hundred of them, then gives each group its members, in a database of that
+/// name.
+pub(crate) fn first_sync(
+    users: usize,
+    seed: u64,
+    connections: usize,
+    databases: &Databases,
+    name: &str,
+) -> Result<Row, Failure> {
+    let muster = Server::muster(&databases.create(name)?.url, databases.folder())?;
     let mut client = Client::connect(muster.address, connections)?;
     let groups = (users / 100).max(1);
     let models = MODELS.min(users);
@@ -38,15 +45,15 @@ pub(crate) fn first_sync(users: usize, seed: u64, connections: usize, folder: &P
     let mut whole = Slice::default();
 
     let mut ids = Vec::with_capacity(users);
-    let before = commits(&file);
+    let before = databases.commits(name);
     let counted = COUNTED.min(users);
     whole.join(create(&mut client, counted, &mut ids, &|number, out| {
         templates[number % models].fill(&label(number), out);
     })?);
-    let batch = match (before, commits(&file)) {
-        (before, Some((_, after))) => counted as f64 / (after - before.map_or(0, |(_, n)| n)).max(1) as f64,
-        _ => connections as f64,
-    };
+    let batch = databases.commits(name).map(|(_, after)| {
+        let before = before.map_or(0, |(_, count)| count);
+        counted as f64 / (after - before).max(1) as f64
+    });
     whole.join(create(&mut client, users - counted, &mut ids, &|number, out| {
         templates[number % models].fill(&label(number), out);
     })?);
@@ -73,14 +80,20 @@ pub(crate) fn first_sync(users: usize, seed: u64, connections: usize, folder: &P
     whole.cpu = muster.cpu()?.saturating_sub(cpu);
     let peak = muster.peak()?;
     drop(muster);
-    let alone = raw_sync(&copy, seed, (users, groups), (batch.round() as usize).max(1), &ids)?;
+    let alone = raw_sync(
+        (databases, name),
+        seed,
+        (users, groups),
+        (batch.unwrap_or(1.0).round() as usize).max(1),
+        &ids,
+    )?;
     Ok(Row {
         name: format!("first sync of {users}"),
         subject: Side { slices: vec![whole] },
         reference_name: "raw write",
         reference: Side { slices: vec![alone] },
         peak,
-        batch: Some(batch),
+        batch,
     })
 }
 
@@ -121,16 +134,16 @@ fn create(
 
 /// The same rows without a server.
 fn raw_sync(
-    file: &Path,
+    (databases, name): (&Databases, &str),
     seed: u64,
     (users, groups): (usize, usize),
     batch: usize,
     ids: &[String],
 ) -> Result<Slice, Failure> {
-    let empty = file.with_extension("empty");
     let models = MODELS.min(users);
-    let filled = directory::fill(&format!("sqlite:{}", empty.display()), seed, models, 1)?;
-    let mut raw = Raw::copy(&empty, file)?;
+    let database = databases.create(&format!("{name}_models"))?;
+    let filled = directory::fill(&database.url, seed, models, 1)?;
+    let mut raw = databases.copy(&database, &format!("{name}_raw"))?;
     let rows = filled.users.iter().enumerate().map(|(number, id)| Rows::of(&raw, id, &label(number)));
     let rows: Vec<Rows> = rows.collect::<Result<_, _>>()?;
     let mut whole = Slice::default();
