@@ -227,6 +227,7 @@ fn scenarios(huge: bool) -> Vec<(String, Scenario)> {
     all.push(("members.value eq".into(), Box::new(Bench::groups_of)));
     all.push(("page first".into(), Box::new(|bench| bench.page(false))));
     all.push(("page any".into(), Box::new(|bench| bench.page(true))));
+    all.push(("page by cursor".into(), Box::new(Bench::page_by_cursor)));
     all.push(("put".into(), Box::new(|bench| bench.edit(Edit::Put))));
     all.push(("patch user".into(), Box::new(|bench| bench.edit(Edit::Patch))));
     for size in Bench::group_sizes(huge) {

@@ -198,6 +198,28 @@ impl Bench {
         })
     }
 
+    /// `GET /Users?count=100&cursor=…` in the middle of the directory.
+    pub(crate) fn page_by_cursor(&mut self) -> Result<Row, Failure> {
+        let template = Template::new("GET", &format!("/Users?count=100&cursor={LABEL}"), None, LABEL);
+        let mut client = Client::connect(self.muster.address, 1)?;
+        let mut cursor = String::new();
+        for _ in 0..(self.filled.users.len() / 200).max(1) {
+            let page: Json = serde_json::from_slice(&client.ask(&template.filled(&cursor))?)?;
+            cursor = page["nextCursor"].as_str().ok_or("a page without a cursor to the next")?.to_owned();
+        }
+        let middle = (self.filled.users.len() / 2).to_string();
+        let reading = Reading {
+            name: "GET a page of 100 by cursor",
+            template,
+            expected: "\"itemsPerPage\":100,",
+            sql: "SELECT r.document FROM resource r WHERE r.tenant = 1 \
+                  AND r.kind = (SELECT id FROM dictionary WHERE name = 'User') \
+                  AND r.pk > CAST(CAST($1 AS TEXT) AS BIGINT) ORDER BY r.pk LIMIT 100",
+            key: &|_| middle.clone(),
+        };
+        self.reading(&reading, &|_| cursor.clone())
+    }
+
     /// Lets the server and the database alone take turns at writing; `make` is one request's rows.
     fn writing(
         &mut self,
