@@ -115,7 +115,12 @@ impl std::error::Error for AccessError {
 impl Access {
     /// The tenants and tokens of `store`, which was opened with this registry.
     pub fn new(store: Store, registry: Arc<Registry>) -> Self {
-        let profiles = Profile::NAMES.iter().filter_map(|name| Profile::named(name)).map(Arc::new).collect();
+        let profiles = Profile::all().map(|mut profile| {
+            // The tenant alone decides about these; see `Access::agree`.
+            (profile.policy.unique_group_names, profile.policy.unique_external_ids) = (false, false);
+            Arc::new(profile)
+        });
+        let profiles = Arc::new(profiles);
         Self { store, known: Arc::default(), registry, registries: Arc::default(), profiles }
     }
 

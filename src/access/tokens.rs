@@ -11,10 +11,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::access::{Access, AccessError, Refusal};
+use crate::access::{Access, AccessError, Overrides, Refusal};
 use crate::context::{Permission, Scopes};
 use crate::id::{ClientId, ResourceId, TenantId};
-use crate::quirks::Profile;
+use crate::quirks::{Policy, Profile};
 use crate::scim::key::parse_instant;
 use crate::store::{self, NewToken, TokenOwner};
 
@@ -300,9 +300,7 @@ impl Access {
         text: &str,
         now: DateTime<Utc>,
     ) -> Result<(), AccessError> {
-        if !Profile::NAMES.contains(&client.profile.as_str()) {
-            return Err(unknown_profile(&client.profile));
-        }
+        let profile = Profile::named(&client.profile).ok_or_else(|| unknown_profile(&client.profile))?;
         self.check_subject(client).await?;
         let too_long =
             || AccessError::invalid("the token would outlive the calendar; give it a shorter life");
@@ -310,6 +308,7 @@ impl Access {
             None => None,
             Some(lifetime) => Some(now.checked_add_signed(lifetime).ok_or_else(too_long)?),
         };
+        self.agree(client.tenant, &profile).await?;
         let token = NewToken {
             hash: &hash(text),
             name: &client.name,
@@ -321,6 +320,37 @@ impl Access {
         };
         self.store.insert_token(client.tenant, &token, now).await?;
         Ok(())
+    }
+
+    /// What a profile wants of all clients of a tenant is set for the tenant with the profile's first token, unless the
+    /// tenant has decided otherwise.
+    async fn agree(&self, tenant: TenantId, profile: &Profile) -> Result<(), AccessError> {
+        let wanted = Policy::SWITCHES.iter().filter(|switch| Policy::SHARED.contains(&switch.name));
+        let wanted: Vec<&str> =
+            wanted.filter(|switch| switch.is_on(&profile.policy)).map(|switch| switch.name).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let before = self.overrides(tenant).await?;
+        if wanted.iter().all(|name| before.get(name).is_some()) {
+            return Ok(());
+        }
+        let decide = |overrides: &mut Overrides| {
+            for name in &wanted {
+                if overrides.get(name).is_none() {
+                    overrides.set(&format!("{name}=on"))?;
+                }
+            }
+            Ok(())
+        };
+        self.change_overrides(tenant, decide).await.map(drop).map_err(|error| match error {
+            AccessError::Contradicted(sentence) => AccessError::invalid(format!(
+                "the profile {} wants {}=on, but {sentence}, or set it off for the tenant",
+                profile.name,
+                wanted.join("=on and ")
+            )),
+            error => error,
+        })
     }
 
     /// The subject must be there, and a token that acts as its subject must have one.

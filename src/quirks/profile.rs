@@ -106,7 +106,7 @@ macro_rules! policies {
 
 policies! {
     /// A second group with the same `displayName` is refused with 409 (reading A12).
-    unique_group_names "unique-group-names" OFF OFF OFF OFF;
+    unique_group_names "unique-group-names" OFF OFF OFF ON;
     /// A second resource of a type with the same `externalId` is refused with 409 (reading A29).
     unique_external_ids "unique-external-ids" OFF OFF OFF OFF;
     /// Members that are no resource of the tenant are kept instead of refused (D13, reading A28).
@@ -138,6 +138,9 @@ policies! {
 }
 
 impl Policy {
+    /// The policies that must be the same for all clients of a tenant, because these write the same resources.
+    pub const SHARED: [&str; 2] = ["unique-group-names", "unique-external-ids"];
+
     /// Sets one by its name.
     ///
     /// # Errors

@@ -68,3 +68,28 @@ fn external_ids_are_unique_in_a_type_where_the_tenant_wants_it() {
     assert_eq!(app.post("/Groups", &group).status, 201);
     app.post("/Groups", &group).error(409, Some("uniqueness"));
 }
+
+/// IPSIE-AL2-07, reading A12.
+#[test]
+fn the_first_token_of_ipsie_makes_names_of_groups_unique_for_the_tenant_unless_it_has_decided() {
+    let app = App::start();
+    let tenants = ["new", "decided", "full"].map(|name| app.new_tenant(name));
+    let scim = tenants.map(|tenant| app.new_token(tenant, Scope::Scim, "default"));
+    let group = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Staff"});
+    let make = |token: &str| app.request("POST", "/scim/v2/Groups").token(token).json(&group).send();
+    app.set_policies(tenants[1], &["unique-group-names=off"]);
+    let ipsie = [tenants[0], tenants[1]].map(|tenant| app.new_token(tenant, Scope::Scim, "ipsie"));
+    assert_eq!(make(&ipsie[0]).status, 201);
+    make(&ipsie[0]).error(409, Some("uniqueness"));
+    make(&scim[0]).error(409, Some("uniqueness"));
+    assert_eq!([&ipsie[1], &scim[1], &ipsie[1]].map(|token| make(token).status), [201; 3]);
+    assert_eq!([&scim[2], &scim[2]].map(|token| make(token).status), [201; 2]);
+    let admin = app.new_token(tenants[2], Scope::Admin, "default");
+    let wanted = json!({"name": "idp", "scopes": ["scim"], "profile": "ipsie"});
+    let refused = app.request("POST", "/admin/v1/tokens").token(&admin).json(&wanted).send();
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(
+        refused.body.contains("unique-group-names=on") && refused.body.contains("displayName"),
+        "{refused:?}"
+    );
+}
