@@ -1,7 +1,7 @@
 //! Every quirk against its fixtures, and the laws of `src/quirks/mod.rs` against fixtures and random input.
 //!
 //! A fixture of `tests/quirks/*.json` is `{"note", "kind", "surface", "before", "after", "fired"}`; `surface` is `resource`
-//! (the body of a POST or PUT), `patch` (a body) or `filter` (a text). With `"strict": "rejects"`, strict SCIM must refuse
+//! (the body of a POST or PUT), `patch` or `search` (a body) or `filter` (a text). With `"strict": "rejects"`, strict SCIM must refuse
 //! `after` too. In addition to User and Group there is a kind Device with attributes of all types.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
@@ -14,9 +14,10 @@ use muster::quirks::{self, Policy, Profile};
 use muster::scim::admit::Rules;
 use muster::scim::error::ScimError;
 use muster::scim::filter::Filter;
+use muster::scim::listing::ListQuery;
 use muster::scim::patch::PatchRequest;
 use muster::scim::registry::{Registry, ResourceType};
-use muster::scim::urn::PATCH_OP;
+use muster::scim::urn::{PATCH_OP, SEARCH_REQUEST};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
@@ -58,6 +59,7 @@ const CASES: u32 = 6_000;
 enum Input {
     Resource(Map<String, Value>),
     Patch(Map<String, Value>),
+    Search(Map<String, Value>),
     Filter(String),
 }
 
@@ -67,6 +69,7 @@ impl Input {
         match surface {
             "resource" => Self::Resource(body()),
             "patch" => Self::Patch(body()),
+            "search" => Self::Search(body()),
             "filter" => Self::Filter(value.as_str().unwrap().to_owned()),
             other => panic!("{other} is no surface"),
         }
@@ -75,7 +78,9 @@ impl Input {
     /// JSON text, so that the order of members counts.
     fn text(&self) -> String {
         match self {
-            Self::Resource(body) | Self::Patch(body) => Value::Object(body.clone()).to_string(),
+            Self::Resource(body) | Self::Patch(body) | Self::Search(body) => {
+                Value::Object(body.clone()).to_string()
+            }
             Self::Filter(text) => text.clone(),
         }
     }
@@ -85,6 +90,7 @@ impl Input {
         match &mut self {
             Self::Resource(body) => drop(body.insert("schemas".into(), json!([&*kind.schema.id]))),
             Self::Patch(body) => drop(body.insert("schemas".into(), json!([PATCH_OP]))),
+            Self::Search(body) => drop(body.insert("schemas".into(), json!([SEARCH_REQUEST]))),
             Self::Filter(_) => {}
         }
         self
@@ -99,6 +105,10 @@ impl Input {
             Self::Patch(mut body) => {
                 let fired = quirks::rewrite_patch(profile, kind, &mut body);
                 (Self::Patch(body), fired)
+            }
+            Self::Search(mut body) => {
+                let fired = quirks::rewrite_search(profile, &mut body);
+                (Self::Search(body), fired)
             }
             Self::Filter(text) => {
                 let (text, fired) = quirks::rewrite_filter(profile, &[Arc::clone(kind)], &text);
@@ -115,6 +125,7 @@ impl Input {
             Self::Patch(body) => {
                 PatchRequest::parse(body, kind, rules, true).map(|request| format!("{request:?}"))
             }
+            Self::Search(body) => ListQuery::from_search_request(body).map(|query| format!("{query:?}")),
             Self::Filter(text) => Filter::parse(text, kind).map(|filter| format!("{filter:?}")),
         }
     }

@@ -56,6 +56,8 @@ enum Rewrite {
     Resource(fn(&ResourceType, &mut Map<String, Value>) -> bool),
     /// The body of a PATCH.
     Patch(fn(&ResourceType, &mut Map<String, Value>) -> bool),
+    /// The body of a search.
+    Search(fn(&mut Map<String, Value>) -> bool),
     /// A value of a writable attribute, wherever a body holds one.
     Value(fn(&Attribute, Extent, &mut Value) -> bool),
     /// The right-hand side of a comparison, in a filter or in a PATCH path.
@@ -87,6 +89,7 @@ const QUIRKS: [Quirk; 14] = [
         rewrites: &[
             Rewrite::Resource(missing_schemas::rewrite_resource),
             Rewrite::Patch(missing_schemas::rewrite_patch),
+            Rewrite::Search(missing_schemas::rewrite_search),
         ],
     },
 ];
@@ -101,7 +104,7 @@ pub fn rewrite_resource(profile: &Profile, kind: &ResourceType, body: &mut Map<S
     fire(profile, |rewrite| match rewrite {
         Rewrite::Resource(rewrite) => rewrite(kind, body),
         Rewrite::Value(rewrite) => values::of_resource(kind, body, *rewrite),
-        Rewrite::Patch(_) | Rewrite::Literal(_) | Rewrite::Filter(_) => false,
+        Rewrite::Patch(_) | Rewrite::Search(_) | Rewrite::Literal(_) | Rewrite::Filter(_) => false,
     })
 }
 
@@ -113,7 +116,15 @@ pub fn rewrite_patch(profile: &Profile, kind: &ResourceType, body: &mut Map<Stri
         Rewrite::Literal(rewrite) => message::rewrite_paths(body, |path| {
             comparison::rewrite(path, &|name| kind.resolve(name), *rewrite)
         }),
-        Rewrite::Resource(_) | Rewrite::Filter(_) => false,
+        Rewrite::Resource(_) | Rewrite::Search(_) | Rewrite::Filter(_) => false,
+    })
+}
+
+/// Rewrites the body of a search in place, but for its filter.
+pub fn rewrite_search(profile: &Profile, body: &mut Map<String, Value>) -> Fired {
+    fire(profile, |rewrite| match rewrite {
+        Rewrite::Search(rewrite) => rewrite(body),
+        _ => false,
     })
 }
 
@@ -130,7 +141,7 @@ pub fn rewrite_filter<'a>(
             Rewrite::Literal(rewrite) => {
                 comparison::rewrite(&text, &|name| resolve_in_all(kinds, name), *rewrite)
             }
-            Rewrite::Resource(_) | Rewrite::Patch(_) | Rewrite::Value(_) => None,
+            Rewrite::Resource(_) | Rewrite::Patch(_) | Rewrite::Search(_) | Rewrite::Value(_) => None,
         };
         rewritten.map(|rewritten| text = Cow::Owned(rewritten)).is_some()
     });

@@ -1,5 +1,6 @@
 //! What each kind of request on resources is answered with.
 
+use muster::access::Scope;
 use muster::id::TenantId;
 use serde_json::{Value, json};
 
@@ -191,7 +192,11 @@ fn a_list_is_a_list_response_and_so_is_a_search() {
     }
     let none = app.get("/Groups").json();
     assert_eq!((&none["totalResults"], &none["Resources"]), (&json!(0), &json!([])));
-    app.post("/.search", &json!({"count": 1})).error(400, Some("invalidSyntax"));
+    let bare = json!({"count": 2, "sortBy": "userName", "startIndex": 2});
+    assert_eq!(app.post("/Users/.search", &bare).json(), page, "missing-schemas");
+    let strict = app.new_token(TenantId::DEFAULT, Scope::Scim, "strict");
+    let refused = app.request("POST", "/scim/v2/.search").token(&strict).json(&bare).send();
+    refused.error(400, Some("invalidSyntax"));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs two public SCIM conformance suites, each on a server with a database of its own.
+# Runs two public SCIM conformance suites and the commands of a public client, each on a server with a database of its own.
 #
 #   tests/suites/run.sh target/debug/muster
 #
-# Fails unless every check of both suites passes; tally.py says how the reports are read.
+# Fails unless every check of all passes; tally.py says how the reports are read.
 set -euo pipefail
 
 if [[ $# -ne 1 || ! -x $1 ]]; then
@@ -42,6 +42,7 @@ trap 'stop; rm -rf "$databases"' EXIT
 
 # Starts a server on an empty database and sets `base` to its SCIM base URL.
 start() {
+  : >"$reports/$1.stdout"
   MUSTER_BOOTSTRAP_TOKEN="$token" "$muster" serve --listen 127.0.0.1:0 --database "sqlite:$databases/$1.db" \
     >"$reports/$1.stdout" 2>"$reports/$1.log" &
   server=$!
@@ -81,7 +82,12 @@ scim-sanity() {
   "$venv/bin/scim-sanity" probe "$base" --token "$token" --strict --i-accept-side-effects --json-output
 }
 
+scim2-cli() {
+  SCIM_CLI_HEADERS="Authorization: Bearer $token" "$venv/bin/python" "$here/commands.py" "$venv/bin/scim2" "$base"
+}
+
 failed=no
 suite scim2-tester
 suite scim-sanity
+suite scim2-cli
 [[ $failed = no ]]

@@ -1,6 +1,6 @@
 """Counts what a conformance suite reported, and fails unless every check passed.
 
-usage: tally.py scim2-tester|scim-sanity REPORT STATUS
+usage: tally.py scim2-tester|scim-sanity|scim2-cli REPORT STATUS
 
 REPORT is what the suite printed and STATUS its exit status. A suite asks only about what a server announces, so
 a server that announces less is asked less: fewer passes than FEWEST fail too.
@@ -11,7 +11,7 @@ import re
 import sys
 from importlib.metadata import version
 
-FEWEST = {"scim2-tester": 138, "scim-sanity": 28}
+FEWEST = {"scim2-tester": 138, "scim-sanity": 28, "scim2-cli": 6}
 
 # Resource types of an Internet draft, which a server need not have.
 MAY_SKIP = {"Agent CRUD Lifecycle", "AgenticApplication CRUD Lifecycle", "Agent Rapid Lifecycle"}
@@ -36,7 +36,7 @@ def scim2_tester(report):
 
 
 def scim_sanity(report):
-    """Yields (name, outcome, explanation) from the results of the JSON report."""
+    """Yields (name, outcome, explanation) from the results of a JSON report, which commands.py writes, too."""
     for result in json.loads(report)["results"]:
         outcome, name = result["status"], result["name"]
         if outcome == "skip" and name in MAY_SKIP:
@@ -47,7 +47,7 @@ def scim_sanity(report):
 def main(suite, path, status):
     with open(path, encoding="utf-8") as file:
         report = file.read()
-    read = {"scim2-tester": scim2_tester, "scim-sanity": scim_sanity}[suite]
+    read = {"scim2-tester": scim2_tester, "scim-sanity": scim_sanity, "scim2-cli": scim_sanity}[suite]
     try:
         results = list(read(report))
     except (ValueError, KeyError, TypeError):

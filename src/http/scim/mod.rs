@@ -155,6 +155,14 @@ impl Call<'_> {
         Ok(body)
     }
 
+    /// The body of a search, in SCIM but for its filter.
+    async fn search(&mut self, payload: Payload) -> Result<Map<String, Value>, ScimError> {
+        let mut body = self.body(payload).await?;
+        let fired = quirks::rewrite_search(self.profile(), &mut body);
+        self.trail.quirks.extend(fired);
+        Ok(body)
+    }
+
     /// A filter, in SCIM.
     fn filter(&mut self, kinds: &[Arc<ResourceType>], filter: Option<String>) -> Option<String> {
         let filter = filter?;

@@ -37,7 +37,7 @@ pub(in crate::http) async fn search(
     kinds: &Kinds,
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
-    let body = call.body(payload).await?;
+    let body = call.search(payload).await?;
     let (query, projection) = ListQuery::from_search_request(&body)?;
     answer_query(call, kinds, query, &projection).await
 }
