@@ -26,11 +26,11 @@ mod server;
 mod transmit;
 mod zitadel;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::Method;
-use actix_web::web::Payload;
+use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 
@@ -87,6 +87,8 @@ struct App {
     access: Access,
     identity: Identity,
     settings: Arc<Settings>,
+    /// The OpenAPI document for those without a token, once somebody has asked for it.
+    openapi: Arc<OnceLock<Bytes>>,
 }
 
 /// The places of the server; what is captured from the path stands in [`Target`].
@@ -321,7 +323,7 @@ async fn open_place(
     match target.route.place {
         Place::Health => Ok(server::healthy()),
         Place::Ready => server::ready(&app.access).await,
-        Place::OpenApi => api::answer(200, &openapi::document(registry)),
+        Place::OpenApi => Ok(openapi::answer(app, registry)),
         Place::Docs => Ok(openapi::page()),
         place => discovery::answer(app, request, target, place, registry, profile),
     }

@@ -49,7 +49,8 @@ pub async fn serve(
     let workers = settings.workers;
     let upkeep = actix_web::rt::spawn(reindex::run(access.clone(), directory.clone()));
     let origins = settings.cors_origins.clone();
-    let app = Data::new(App { directory, access, identity, settings: Arc::new(settings) });
+    let settings = Arc::new(settings);
+    let app = Data::new(App { directory, access, identity, settings, openapi: Arc::default() });
     let mut server = HttpServer::new(move || {
         actix_web::App::new()
             .wrap(Condition::new(!origins.is_empty(), cors::rules(&origins)))

@@ -94,7 +94,7 @@ fn what_cannot_be_set_is_refused_and_changes_nothing() {
     let app = App::start();
     let tenant = Tenant::of(&app, TenantId::DEFAULT);
     for (name, value, status, part) in [
-        ("unique-group-names", "yes", 400, "POLICY=on or POLICY=off"),
+        ("unique-group-names", "yes", 400, "unique-group-names is on or off"),
         ("default-phone-region", "Switzerland", 400, "two letters"),
         ("email-code.de", "no placeholder", 400, "{code}"),
         ("no-such-setting", "on", 404, "no-such-setting"),

@@ -110,8 +110,11 @@ async fn get(call: Call) -> Result<HttpResponse, Failure> {
 async fn set(mut call: Call) -> Result<HttpResponse, Failure> {
     let NewValue { value } = call.json().await?;
     let (name, tenant) = (call.capture(0), call.context.caller.tenant);
-    known(name)?;
+    let Setting { values, .. } = known(name)?;
     let assignment = format!("{name}={value}");
+    if Overrides::default().set(&assignment).is_err() {
+        return Err(ScimError::value(format!("value: {name} is {values}")).into());
+    }
     let own = call.app.access.change_overrides(tenant, |own| own.set(&assignment)).await?;
     show(name, &own)
 }
@@ -134,8 +137,8 @@ fn show(name: &str, own: &Overrides) -> Result<HttpResponse, Failure> {
     }
 }
 
-fn known(name: &str) -> Result<(), Failure> {
-    Setting::named(name).map(drop).ok_or_else(|| unknown(name))
+fn known(name: &str) -> Result<Setting, Failure> {
+    Setting::named(name).ok_or_else(|| unknown(name))
 }
 
 fn unknown(name: &str) -> Failure {

@@ -12,12 +12,14 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use actix_web::web::Bytes;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::access::Scope;
 use crate::context::Permission;
+use crate::http::App;
 use crate::http::api::{APIS, Answer, Api, Operation, Run, SchemaOf};
 use crate::http::error::{self, Failure};
 use crate::scim::error::{ErrorKind, ScimError};
@@ -60,8 +62,18 @@ pub(super) fn page() -> HttpResponse {
         .body(include_str!("page.html"))
 }
 
+/// The answer that has the document. With the schemas of the server, which is what everybody is shown, it is made once.
+pub(super) fn answer(app: &App, registry: &Registry) -> HttpResponse {
+    let text = || Bytes::from(document(registry).to_string());
+    let text = match std::ptr::eq(registry, &**app.access.registry()) {
+        true => app.openapi.get_or_init(text).clone(),
+        false => text(),
+    };
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(text)
+}
+
 /// The document, with the schemas of this registry.
-pub(super) fn document(registry: &Registry) -> Value {
+fn document(registry: &Registry) -> Value {
     let mut generator = SchemaGenerator::new(SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
     }));
