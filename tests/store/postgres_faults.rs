@@ -47,13 +47,14 @@ fn service_comes_back_with_the_server() {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_unavailable() {
+fn a_server_that_cannot_be_reached_is_unavailable_and_one_that_lets_nobody_in_refuses() {
     let Some(cluster) = Cluster::shared() else { return };
     block_on(async {
-        let refused = cause(open("postgres://muster@127.0.0.1:1/muster").await);
-        assert!(refused.contains("refused"), "{refused}");
-        let unknown = cause(open(&cluster.database().replace("/test", "/nowhere")).await);
-        assert!(unknown.contains("does not exist"), "{unknown}");
+        let away = cause(open("postgres://muster@127.0.0.1:1/muster").await);
+        assert!(away.contains("refused"), "{away}");
+        let unknown = open(&cluster.database().replace("/test", "/nowhere")).await.unwrap_err();
+        let why = unknown.source().unwrap().to_string();
+        assert!(matches!(unknown, StoreError::Refused(_)) && why.contains("does not exist"), "{why}");
     });
 }
 
