@@ -8,7 +8,7 @@ use muster::scim::filter::{Filter, grammar};
 use muster::scim::patch::apply::MAX_VISITED;
 use muster::scim::patch::{MAX_OPERATIONS, PatchRequest};
 use muster::scim::path::Target;
-use muster::scim::registry::ResourceType;
+use muster::scim::registry::{Path, ResourceType};
 use muster::scim::resource::Resource;
 use proptest::collection::vec;
 use proptest::option;
@@ -200,7 +200,75 @@ fn operation() -> impl Strategy<Value = Value> {
     prop_oneof![9 => fitting_operation(), 1 => wild_operation()]
 }
 
+/// Any JSON at all, with words that mean something here and there.
+fn any_json() -> impl Strategy<Value = Value> {
+    let words =
+        vec!["add", "replace", "remove", "parts", "tags[value eq \"a\"]", "op", "path", "value", "pin", ""];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        proptest::bool::ANY.prop_map(Value::from),
+        number(),
+        text(),
+        select(words.clone()).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        let members = vec((select(words.clone()), inner.clone()), 0..4);
+        prop_oneof![
+            vec(inner, 0..4).prop_map(Value::from),
+            members.prop_map(|all| Value::Object(all.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())),
+        ]
+    })
+}
+
+/// The text of a path that selects values, as it was understood.
+fn printed(target: &Target) -> Option<String> {
+    let Target::Values { path, filter } = target else { return None };
+    let each = Filter::Each { path: Path::whole(&path.attribute), inner: Box::new(filter.clone()) };
+    Some(path.sub.as_ref().map_or_else(|| each.to_string(), |sub| format!("{each}.{}", sub.name)))
+}
+
 proptest! {
+    #[test]
+    fn a_filter_that_is_printed_is_read_as_one_that_means_the_same(filter in filter(), body in device()) {
+        let bound = Filter::parse(&filter, &DEVICE).unwrap();
+        let printed = bound.to_string();
+        // What always or never holds is no filter when it is printed, and large numbers are printed as they compare.
+        prop_assume!(!printed.contains("thing") && !printed.contains("922337203685477"));
+        let resource = made(body);
+        prop_assert_eq!(holds(&printed, &resource), holds(&filter, &resource), "{}", printed);
+    }
+
+    #[test]
+    fn a_path_that_is_printed_is_read_as_one_that_selects_the_same(
+        inner in inner_test(),
+        sub in option::of(select(vec!["revision", "MAKER", "sizes"])),
+        body in device(),
+    ) {
+        let text = sub.map_or_else(|| format!("parts[{inner}]"), |sub| format!("parts[{inner}].{sub}"));
+        let printed = printed(&Target::parse(&text, &DEVICE).unwrap()).unwrap();
+        prop_assume!(!printed.contains("thing") && !printed.contains("922337203685477"));
+        let before = made(body);
+        let after = |path: &str| {
+            let operation = json!({"op": "remove", "path": path});
+            PatchRequest::parse(&patch_op(&[operation]), &DEVICE, Rules::default(), false)?.apply(&before, &DEVICE, false)
+        };
+        let (Ok(one), Ok(other)) = (after(&text), after(&printed)) else {
+            prop_assert_eq!(after(&text).is_ok(), after(&printed).is_ok(), "{}", printed);
+            return Ok(());
+        };
+        prop_assert_eq!(one, other, "{}", printed);
+    }
+
+    #[test]
+    fn no_json_makes_a_patch_panic(body in device(), operations in any_json(), whole in proptest::bool::ANY) {
+        let before = made(body);
+        let mut request = patch_op(&[]);
+        request.insert("Operations".to_owned(), operations.clone());
+        let request = if whole { operations.as_object().cloned().unwrap_or_default() } else { request };
+        let run = || PatchRequest::parse(&request, &DEVICE, Rules::default(), false)?.apply(&before, &DEVICE, true);
+        prop_assert_eq!(&run(), &run());
+    }
+
     #[test]
     fn not_is_the_exact_complement(filter in filter(), body in device()) {
         let resource = made(body);
