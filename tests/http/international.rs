@@ -97,5 +97,5 @@ fn an_address_is_one_whichever_way_its_domain_is_written_and_a_number_in_whichev
         answer.json().get("user_name").cloned().unwrap_or(Value::Null)
     };
     assert_eq!(find("email/%C3%84@XN--MNCHEN-3YA.example"), "ann");
-    assert_eq!(find("phone/%D9%A0%D9%A7%D9%A9%D9%A1%D9%A2%D9%A3%D9%A4%D9%A5%D9%A6%D9%A7"), "ann");
+    assert_eq!(find("phone/%d9%a0%d9%a7%d9%a9%d9%a1%d9%a2%d9%a3%d9%a4%d9%a5%d9%a6%d9%a7"), "ann");
 }
