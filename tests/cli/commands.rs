@@ -65,7 +65,11 @@ fn a_tenant_is_made_listed_changed_and_deleted() {
     assert!(settings.contains("default-phone-region"));
     let own = home.run("tenant settings acme").done();
     let line = own.lines().find(|line| line.starts_with("unique-group-names")).unwrap();
-    assert_eq!(line.split_whitespace().collect::<Vec<_>>()[1..6], ["off", "off", "off", "off", "on"], "{own}");
+    assert_eq!(
+        line.split_whitespace().collect::<Vec<_>>()[1..6],
+        ["off", "off", "off", "off", "on"],
+        "{own}"
+    );
     assert!(home.run("tenant set acme unique-names=on").refused().contains("unique-group-names"));
     assert!(
         home.run("tenant set nobody patch-no-content=on").refused().contains("muster tenant create nobody")

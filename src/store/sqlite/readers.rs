@@ -7,13 +7,18 @@
 //! [`OVERLOOKED`] before it. No moment outlives the request that began it, and none is open while a thread has nothing
 //! to do.
 
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use futures_util::task::AtomicWaker;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thread_local::ThreadLocal;
+use tokio::task::yield_now;
 
 use crate::store::driver::{Row, Statement};
 use crate::store::error::StoreError;
@@ -63,9 +68,9 @@ impl Readers {
         let (rows, begun) = desk.read(self, statement)?;
         if let Some(number) = begun {
             let closing = Closing { desk: Arc::clone(desk), number };
-            tokio::task::yield_now().await;
+            others().await;
             while closing.is_in_use() {
-                tokio::task::yield_now().await;
+                others().await;
             }
         }
         Ok(rows)
@@ -187,6 +192,36 @@ impl Drop for Closing {
     }
 }
 
+/// Ready when whatever was ready on the thread had its turn. Not before, though it be polled before: actix polls twice in
+/// a turn, which [`yield_now`] takes for two turns.
+fn others() -> impl Future<Output = ()> {
+    let mut turn: Option<Arc<Turn>> = None;
+    poll_fn(move |cx| {
+        let begins = turn.is_none();
+        let turn = turn.get_or_insert_default();
+        turn.waker.register(cx.waker());
+        if begins {
+            let waker = Waker::from(Arc::clone(turn));
+            return pin!(yield_now()).poll(&mut Context::from_waker(&waker));
+        }
+        if turn.is_over.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+    })
+}
+
+/// Whether the others had their turn, and whom to tell.
+#[derive(Default)]
+struct Turn {
+    is_over: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.is_over.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -222,8 +257,6 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
     use std::thread;
 
     use super::*;
@@ -268,6 +301,19 @@ mod tests {
         commits.count();
         assert_eq!(block_on(count(&readers)), 1);
         assert_eq!(block_on(first), 0);
+    }
+
+    #[test]
+    fn whoever_is_polled_before_the_others_had_their_turn_waits_for_them() {
+        let turns = std::cell::RefCell::new(Vec::new());
+        let mut first = pin!(others());
+        let polled_twice = poll_fn(|cx| match first.as_mut().poll(cx) {
+            Poll::Pending => first.as_mut().poll(cx).map(|()| turns.borrow_mut().push("first")),
+            ready => ready.map(|()| turns.borrow_mut().push("first")),
+        });
+        let second = async { turns.borrow_mut().push("second") };
+        block_on(async { tokio::join!(biased; polled_twice, second) });
+        assert_eq!(*turns.borrow(), ["second", "first"]);
     }
 
     #[test]
