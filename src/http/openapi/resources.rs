@@ -128,9 +128,9 @@ fn messages() -> Map<String, Value> {
         "properties": {
             "schemas": schemas(urn::BULK_RESPONSE),
             "Operations": {"type": "array", "items": {
-                "type": "object", "required": ["method", "status"],
+                "type": "object", "required": ["status"],
                 "properties": {
-                    "method": methods, "bulkId": text, "version": text, "location": text, "status": text,
+                    "method": text, "bulkId": text, "version": text, "location": text, "status": text,
                     "response": {},
                 },
             }},

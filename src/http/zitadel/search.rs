@@ -72,6 +72,7 @@ pub(super) struct Listed {
     #[serde(skip_serializing_if = "Option::is_none")]
     sorting_column: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     result: Vec<UserView>,
 }
 
