@@ -238,7 +238,8 @@ fn the_change_log_can_be_followed_while_many_write() {
             seen.extend(rows);
             seen.len()
         };
-        while tasks.join_next().await.is_some() {
+        while let Some(written) = tasks.join_next().await {
+            written.unwrap();
             follow();
         }
         // Transactions in other databases of the server hold it up, but not for long.
