@@ -67,55 +67,56 @@ trait About {
 
 /// Answers a request to the REST API.
 async fn rest<Q, A>(
-    mut call: Call,
+    call: Call,
     run: impl AsyncFn(&Call, Q) -> Result<A, Refusal>,
 ) -> Result<HttpResponse, Failure>
 where
     Q: About + DeserializeOwned,
     A: Serialize,
 {
-    let answered = async {
-        let mut request: Q = message(&mut call).await?;
+    let about = async |call: &Call, mut request: Q| {
         request.about(call.capture(0));
-        at_home(&mut call.context);
-        run(&call, request).await
+        run(call, request).await
     };
-    spelled(Spelling::Gateway, answered.await)
+    spelled(Spelling::Gateway, done(call, about).await)
 }
 
 /// Answers a request to the first version of the REST API, which looks at the organisation.
 async fn first<Q, A>(
-    mut call: Call,
+    call: Call,
     run: impl AsyncFn(&Call, Q) -> Result<A, Refusal>,
 ) -> Result<HttpResponse, Failure>
 where
     Q: DeserializeOwned,
     A: Serialize,
 {
-    let answered = async {
-        check_organisation(&call.context, call.header(ORGANISATION))?;
-        let request: Q = message(&mut call).await?;
-        at_home(&mut call.context);
-        run(&call, request).await
+    let answered = match check_organisation(&call.context, call.header(ORGANISATION)) {
+        Ok(()) => done(call, run).await,
+        Err(refusal) => Err(refusal),
     };
-    spelled(Spelling::Gateway, answered.await)
+    spelled(Spelling::Gateway, answered)
 }
 
 /// Answers a request in the Connect protocol.
 async fn connect<Q, A>(
-    mut call: Call,
+    call: Call,
     run: impl AsyncFn(&Call, Q) -> Result<A, Refusal>,
 ) -> Result<HttpResponse, Failure>
 where
     Q: DeserializeOwned,
     A: Serialize,
 {
-    let answered = async {
-        let request: Q = message(&mut call).await?;
-        at_home(&mut call.context);
-        run(&call, request).await
-    };
-    spelled(Spelling::Connect, answered.await)
+    spelled(Spelling::Connect, done(call, run).await)
+}
+
+/// Reads the message of a request and does what it asks.
+async fn done<Q, A>(mut call: Call, run: impl AsyncFn(&Call, Q) -> Result<A, Refusal>) -> Result<A, Refusal>
+where
+    Q: DeserializeOwned,
+{
+    let request: Q = message(&mut call).await?;
+    at_home(&mut call.context);
+    run(&call, request).await
 }
 
 fn spelled<A: Serialize>(spelling: Spelling, answered: Result<A, Refusal>) -> Result<HttpResponse, Failure> {
