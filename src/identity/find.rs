@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::directory::Stored;
 use crate::identity::user::is_same_name;
 use crate::identity::{Error, Identity, User};
+use crate::scim::filter::quoted;
 use crate::scim::listing::ListQuery;
 use crate::scim::registry::ResourceType;
 use crate::scim::schema::ContactKind;
@@ -240,11 +241,6 @@ impl Identity {
         }
         Ok(out)
     }
-}
-
-/// A text as a filter writes it.
-pub fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// The filter for users whose primary address or number fulfils a condition, as in `eq "a"`: the one that is marked, or any

@@ -56,7 +56,7 @@ use serde_json::{Map, json};
 pub use account::{Account, PasswordInfo, State};
 pub use draft::Draft;
 pub use error::Error;
-pub use find::{By, Found, Query, quoted, whose_primary};
+pub use find::{By, Found, Query, whose_primary};
 pub use link::Opened;
 pub use merge::Claim;
 pub use user::{Bag, Recovery, User};

@@ -14,6 +14,7 @@ use crate::http::descope::Done;
 use crate::http::descope::profile::shown;
 use crate::http::descope::refusal::Refusal;
 use crate::identity::Query;
+use crate::scim::filter::quoted;
 use crate::scim::schema::ContactKind;
 use crate::scim::urn;
 
@@ -229,10 +230,6 @@ fn instant(name: &str, time: &Value) -> Result<String, Refusal> {
     let at = millis.and_then(DateTime::from_timestamp_millis);
     let at = at.ok_or_else(|| Refusal::invalid(format!("{name} must be milliseconds since 1970")))?;
     Ok(quoted(&at.to_rfc3339_opts(SecondsFormat::Millis, true)))
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ use crate::http::api::Call;
 use crate::http::error::Failure;
 use crate::http::monocloud::Done;
 use crate::http::monocloud::refusal::Refusal;
-use crate::identity::{Query, quoted};
+use crate::identity::Query;
+use crate::scim::filter::quoted;
 use crate::scim::urn;
 
 /// How many entries a page has, and the most that it may have.

@@ -8,7 +8,8 @@ use chrono::{DateTime, SecondsFormat};
 use crate::contact;
 use crate::http::api::Call;
 use crate::http::transmit::refusal::Refusal;
-use crate::identity::{Query, quoted, whose_primary};
+use crate::identity::{Query, whose_primary};
+use crate::scim::filter::quoted;
 use crate::scim::schema::ContactKind;
 
 /// How many users a page has, and the most that it may have.

@@ -14,7 +14,8 @@ use crate::http::api::Call;
 use crate::http::zitadel::human::UserView;
 use crate::http::zitadel::refusal::{Code, Refusal};
 use crate::http::zitadel::{About, is_organisation};
-use crate::identity::{Query, quoted, whose_primary};
+use crate::identity::{Query, whose_primary};
+use crate::scim::filter::quoted;
 use crate::scim::schema::ContactKind;
 use crate::scim::urn;
 

@@ -76,7 +76,8 @@ fn literal(attribute: &Attribute, key: &Key) -> String {
     }
 }
 
-fn quoted(text: &str) -> String {
+/// A text as a filter writes it (RFC 7644 §3.4.2.2: as JSON does).
+pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -9,6 +9,8 @@ mod display;
 pub mod grammar;
 pub mod matches;
 
+pub use display::quoted;
+
 use crate::scim::key::Key;
 use crate::scim::registry::Path;
 
