@@ -9,42 +9,20 @@
 # are those under /scim/v2. 501 is the answer to what is not offered, and documented where it is given.
 set -euo pipefail
 
-if [[ $# -ne 1 || ! -x $1 ]]; then
-  echo "usage: $0 MUSTER, where MUSTER is the built program ('cargo test --workspace --no-run' builds it)" >&2
-  exit 2
-fi
-muster="$(realpath "$1")"
-here="$(cd "$(dirname "$0")" && pwd)"
-target="$(realpath "${CARGO_TARGET_DIR:-$here/../../target}")"
+. "$(dirname "$0")/../kit/prelude.sh"
 venv="$target/venv-openapi"
 reports="$target/openapi"
 mkdir -p "$reports"
 
-if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt" || ! "$venv/bin/st" --version &>/dev/null; then
-  rm -rf "$venv"
-  "${PYTHON:-python3}" -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
-  cp "$here/requirements.txt" "$venv/requirements.txt"
-fi
-export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+install_python "$venv" "$here" st
 
 home="$(mktemp -d)"
-server=
-trap '[[ -z $server ]] || kill "$server" 2>/dev/null || true; rm -rf "$home"' EXIT
+trap 'stop_server; rm -rf "$home"' EXIT
 database="sqlite:$home/muster.db"
 token="$("$muster" token create --tenant default --name schemathesis --scope full --profile strict --database "$database" | tail -1)"
 export MUSTER_TOKEN="$token"
 "$muster" import "$here/directory.jsonl" --database "$database"
-"$muster" serve --listen 127.0.0.1:0 --database "$database" >"$reports/server.out" 2>"$reports/server.log" &
-server=$!
-url=
-for _ in {1..300}; do
-  url="$(sed -n 's|^muster listening on \(http://[^ ]*\).*|\1|p' "$reports/server.out")"
-  [[ -z $url ]] || break
-  kill -0 "$server" 2>/dev/null || break
-  sleep 0.1
-done
-[[ -n $url ]] || { echo "the server did not start" >&2; cat "$reports/server.log" >&2; exit 1; }
+start_server "$database" "$reports/server.out" "$reports/server.log"
 
 cd "$home"
 status=0

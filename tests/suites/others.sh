@@ -7,19 +7,13 @@
 # scim2-server comes from PyPI, scimmy from npm; where npm is missing, scimmy is left out.
 set -euo pipefail
 
-if [[ $# -ne 1 || ! -x $1 ]]; then
-  echo "usage: $0 MUSTER, where MUSTER is the built program ('cargo build' builds it)" >&2
-  exit 2
-fi
-muster="$(realpath "$1")"
-here="$(cd "$(dirname "$0")" && pwd)/others"
-target="$(realpath "${CARGO_TARGET_DIR:-$here/../../../target}")"
+. "$(dirname "$0")/../kit/prelude.sh"
+here="$here/others"
 work="$target/others"
 mkdir -p "$work"
 token="$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
 servers=()
 trap 'for server in "${servers[@]}"; do kill "$server" 2>/dev/null || true; done' EXIT
-export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 
 # A port that nobody listens on, and that was not handed out before.
 port() {
@@ -37,15 +31,6 @@ answers() {
   done
   echo "no server on port $1; its log is in $work" >&2
   return 1
-}
-
-install_scim2() {
-  if ! cmp -s "$here/requirements.txt" "$work/venv/requirements.txt"; then
-    rm -rf "$work/venv"
-    "${PYTHON:-python3}" -m venv "$work/venv"
-    "$work/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
-    cp "$here/requirements.txt" "$work/venv/requirements.txt"
-  fi
 }
 
 install_scimmy() {
@@ -80,7 +65,7 @@ compare() {
 }
 
 failed=no
-install_scim2
+install_python "$work/venv" "$here"
 scim2="$(port)"
 "$work/venv/bin/scim2-server" --port "$scim2" --bearer-token "$token" --precis >"$work/scim2-server.log" 2>&1 &
 servers+=($!)
