@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::scim::error::ScimError;
 use crate::scim::format;
 use crate::scim::key::{self, Key};
-use crate::scim::registry::ResourceType;
+use crate::scim::registry::{Extension, ResourceType};
 use crate::scim::resource::{Resource, take_in_order};
 use crate::scim::schema::{Attribute, Comparison, Kept, Mutability, Schema, Type};
 use crate::scim::urn;
@@ -124,6 +124,17 @@ impl ResourceType {
             }
         }
         if holds_base { Ok(()) } else { Err(missing()) }
+    }
+}
+
+impl Extension {
+    /// Whether what stays of it when a client takes it away must go, too: it lacks what is required, and nothing of it is
+    /// immutable.
+    pub(in crate::scim) fn lapses(&self, container: &Map<String, Value>) -> bool {
+        let attributes = &self.schema.attributes;
+        let is_fixed =
+            |a: &Arc<Attribute>| a.mutability == Mutability::Immutable && container.contains_key(&a.name);
+        attributes.iter().any(|a| check_complete(a, container).is_err()) && !attributes.iter().any(is_fixed)
     }
 }
 
@@ -367,7 +378,11 @@ fn container_value(
 ) -> Result<Option<Map<String, Value>>, ScimError> {
     let id = &schema.id;
     let given = match given {
-        Value::Null => return Ok(None),
+        // No extension at all: that is no value for each of its attributes.
+        Value::Null => {
+            mentioned.extend(schema.attributes.iter().filter(|a| is_writable(a)).map(|a| a.path.clone()));
+            return Ok(None);
+        }
         Value::Object(container) => {
             // Some clients repeat `schemas` inside the container; there it means nothing.
             let is_known = |name: &str| {

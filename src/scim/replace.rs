@@ -2,7 +2,8 @@
 //!
 //! Invariant: read-only values stay the server's, immutable ones stay what they were, and what the client left out is
 //! cleared, but for the attributes that reading A19 protects: secrets and those with a default. The values of a
-//! multi-valued attribute are replaced as a whole (reading A23).
+//! multi-valued attribute are replaced as a whole (reading A23). Of an extension that was left out nothing stays that
+//! could not stand alone.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::scim::admit::{Admitted, same_key};
 use crate::scim::error::ScimError;
 use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
-use crate::scim::schema::{Attribute, Mutability, Returned};
+use crate::scim::schema::{Attribute, Mutability};
 
 impl Resource {
     /// The new resource that a POST makes: defaults for what the body did not mention.
@@ -49,14 +50,16 @@ impl Resource {
         for extension in &kind.extensions {
             let id = &*extension.schema.id;
             let Some(Value::Object(old)) = self.body().get(id) else { continue };
-            let mut container = match body.shift_remove(id) {
-                Some(Value::Object(container)) => container,
-                _ => Map::new(),
+            let (mut container, is_given) = match body.shift_remove(id) {
+                Some(Value::Object(container)) => (container, true),
+                _ => (Map::new(), false),
             };
             for attribute in &extension.schema.attributes {
                 keep(attribute, is_omitted(attribute), old, &mut container)?;
             }
-            body.insert(id.to_owned(), Value::Object(container));
+            if is_given || !container.is_empty() && !extension.lapses(&container) {
+                body.insert(id.to_owned(), Value::Object(container));
+            }
         }
         kind.check_required(&body)?;
         Ok(Self::canonical(kind, body))
@@ -81,7 +84,6 @@ fn keep(
 ) -> Result<(), ScimError> {
     let Some(value) = old.get(&attribute.name) else { return Ok(()) };
     let immutable = attribute.mutability == Mutability::Immutable;
-    let protected = attribute.returned == Returned::Never || attribute.default.is_some();
     let is_same = |given: &Value| given == value || same_key(attribute, given, value);
     match new.get_mut(&attribute.name) {
         Some(given) if immutable && !is_same(given) => {
@@ -95,7 +97,10 @@ fn keep(
                 .try_for_each(|sub| keep(sub, !given.contains_key(&sub.name), value, given))
         }
         _ => {
-            if immutable || attribute.mutability == Mutability::ReadOnly || protected && omitted {
+            if immutable
+                || attribute.mutability == Mutability::ReadOnly
+                || omitted && attribute.is_protected()
+            {
                 new.insert(attribute.name.clone(), value.clone());
             }
             Ok(())

@@ -235,6 +235,11 @@ impl Attribute {
         self.sub("value")
     }
 
+    /// Whether its value stays where a client writes the whole that it belongs to and leaves it out (reading A19).
+    pub fn is_protected(&self) -> bool {
+        self.returned == Returned::Never || self.default.is_some()
+    }
+
     /// The attribute as it is served under `/Schemas`.
     pub fn to_json(&self) -> Value {
         let mut out = Map::new();

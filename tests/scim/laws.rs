@@ -347,21 +347,6 @@ proptest! {
     }
 
     #[test]
-    fn replacing_a_simple_attribute_by_patch_is_replacing_it_by_put(body in device(), other in device()) {
-        let before = made(body.clone());
-        for name in ["label", "weight", "count", "bought", "broken"] {
-            prop_assume!(other[name] != json!(""));
-            let operation = json!({"op": "replace", "path": name, "value": other[name]});
-            let request = PatchRequest::parse(&patch_op(&[operation]), &DEVICE, Rules::default(), false).unwrap();
-            let patched = request.apply(&before, &DEVICE, false).unwrap().unwrap_or_else(|| before.clone());
-            let mut body = body.clone();
-            body.insert(name.to_owned(), other[name].clone());
-            let admitted = DEVICE.admit(&with_schemas(&DEVICE, body), Rules::default()).unwrap();
-            prop_assert_eq!(patched, before.replaced(&DEVICE, admitted).unwrap());
-        }
-    }
-
-    #[test]
     fn no_text_makes_the_parsers_panic(text in "\\PC{0,60}") {
         check_parsers(&text)?;
     }

@@ -10,12 +10,14 @@
 )]
 
 mod admission;
+mod bodies;
 mod bulk;
 mod cases;
 mod directory;
 mod filters;
 mod laws;
 mod listing;
+mod parts;
 mod patches;
 mod projections;
 mod registry;

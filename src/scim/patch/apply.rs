@@ -78,7 +78,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Takes away all of an extension that a client may take away; what is read-only stays.
+    /// Takes away all of an extension that a client may take away; what is read-only stays if it can stand alone.
     fn remove_extension(&mut self, id: &str) -> Result<(), ScimError> {
         let Some(extension) = self.kind.extension(id) else { return Ok(()) };
         let Some(Value::Object(container)) = self.body.get_mut(id) else { return Ok(()) };
@@ -93,6 +93,9 @@ impl Draft<'_> {
                 }
                 _ => drop(container.shift_remove(&attribute.name)),
             }
+        }
+        if extension.lapses(container) {
+            self.body.shift_remove(id);
         }
         Ok(())
     }

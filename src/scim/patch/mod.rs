@@ -5,6 +5,8 @@
 
 pub mod apply;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::scim::admit::{self, Rules};
@@ -186,7 +188,8 @@ impl Parser<'_> {
             }
             Target::Values { path, filter } => {
                 self.check_writable(&path)?;
-                let action = self.action(verb, &path, Scope::OneValue, value)?;
+                let scope = if path.sub.is_some() { Scope::AllValues } else { Scope::OneValue };
+                let action = self.action(verb, &path, scope, value)?;
                 self.push(action, Target::Values { path, filter });
                 Ok(())
             }
@@ -307,16 +310,19 @@ impl Parser<'_> {
     }
 }
 
-/// Whether a value is for the whole attribute or for values that a filter selected.
+/// Whether a value is for a whole attribute, or for values of it that a filter selected.
 #[derive(Clone, Copy, PartialEq)]
 enum Scope {
     AllValues,
     OneValue,
 }
 
-/// Takes away the parts that a value does not name, as far as clients may.
+/// Takes away the parts that a value does not name, as a PUT does: as far as clients may, and no protected ones.
 fn clear_the_rest(attribute: &Attribute, parts: &mut Map<String, Value>) {
-    for sub in attribute.sub_attributes.iter().filter(|sub| sub.mutability != Mutability::ReadOnly) {
+    let is_cleared = |sub: &&Arc<Attribute>| {
+        !matches!(sub.mutability, Mutability::ReadOnly | Mutability::Immutable) && !sub.is_protected()
+    };
+    for sub in attribute.sub_attributes.iter().filter(is_cleared) {
         parts.entry(sub.name.as_str()).or_insert(Value::Null);
     }
 }
