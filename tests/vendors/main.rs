@@ -20,6 +20,7 @@ mod kit;
 mod races;
 mod script;
 mod shapes;
+mod words;
 
 use muster::http::Settings;
 use muster::scim::registry::Registry;

@@ -24,6 +24,8 @@ const LIFETIME: TimeDelta = TimeDelta::hours(1);
 const URL_LIMIT: usize = 200;
 pub(super) const VALUE_LIMIT: usize = 200;
 const CODE_LIMIT: usize = 20;
+/// Where the user's id goes in a link. A user who is only being made has none yet, so it is put in last.
+const USER_ID: &str = "{{.UserID}}";
 
 /// What is said of a kind of contact.
 pub(super) struct Of {
@@ -94,10 +96,10 @@ impl Of {
         if is_one { Ok(()) } else { Err(self.refused(Error::NotOne(self.kind))) }
     }
 
-    /// What begins the verification of the primary value.
-    pub(super) fn start(&self, call: &Call, user: &str, choice: &Choice) -> Result<Start, Refusal> {
+    /// What [`begin`]s the verification of the primary value.
+    pub(super) fn start(&self, call: &Call, choice: &Choice) -> Result<Start, Refusal> {
         let (delivery, wording) = match choice {
-            Choice::Send(Some(template)) => (Delivery::Send, Some(wording(call, user, template)?)),
+            Choice::Send(Some(template)) => (Delivery::Send, Some(wording(call, template)?)),
             Choice::Send(None) => (Delivery::Send, None),
             Choice::Return | Choice::Verified => (Delivery::Return, None),
         };
@@ -107,15 +109,26 @@ impl Of {
     }
 }
 
+/// Begins a verification, with the user's id where the link in the e-mail has it.
+pub(super) fn begin(draft: &mut Draft<'_>, start: &Start) -> Result<Started, Error> {
+    let start = named(draft, start);
+    draft.start(&start)
+}
+
+fn named(draft: &Draft<'_>, start: &Start) -> Start {
+    let id = draft.user().id();
+    let wording =
+        start.wording.clone().map(|words| Wording { text: words.text.replace(USER_ID, id), ..words });
+    Start { wording, ..start.clone() }
+}
+
 /// The words of an e-mail with a link of this form in it.
-fn wording(call: &Call, user: &str, template: &str) -> Result<Wording, Refusal> {
+fn wording(call: &Call, template: &str) -> Result<Wording, Refusal> {
     check_length("SendEmailVerificationCode.UrlTemplate", template, URL_LIMIT)?;
     let organisation = call.context.caller.tenant.to_string();
-    let url = template
-        .replace("{{.UserID}}", user)
-        .replace("{{.OrgID}}", &organisation)
-        .replace("{{.Code}}", "{code}");
-    if url.contains("{{") || url.contains("}}") {
+    let url = template.replace("{{.OrgID}}", &organisation).replace("{{.Code}}", "{code}");
+    let rest = url.replace(USER_ID, "");
+    if rest.contains("{{") || rest.contains("}}") {
         let text = "User URL Template is invalid";
         return Err(Refusal::Known(Code::InvalidArgument, text, "DOMAIN-oGh5e"));
     }
@@ -226,7 +239,7 @@ async fn set(
     let choice = verification.choice(message)?.unwrap_or(Choice::Send(None));
     of.check_value(message, value)?;
     check_may(call, user, &choice)?;
-    let start = of.start(call, user, &choice)?;
+    let start = of.start(call, &choice)?;
     let verified = choice == Choice::Verified;
     let command = |draft: &mut Draft<'_>| -> Command<Option<Started>> {
         if let Err(refusal) = check_initialised(draft, "COMMAND-uz0Uu") {
@@ -235,7 +248,7 @@ async fn set(
         match set_primary(draft, of.kind, value, verified, true)? {
             Outcome::Unchanged => Ok(Err(of.not_changed("COMMAND-Uch5e"))),
             Outcome::Changed if verified => Ok(Ok(None)),
-            Outcome::Changed => Ok(Ok(Some(draft.start(&start)?))),
+            Outcome::Changed => Ok(Ok(Some(begin(draft, &start)?))),
         }
     };
     let changed = call.app.identity.change(&call.context, user, command).await;
@@ -274,14 +287,15 @@ async fn ask_for_code(
     let AskForCode { user_id, verification } = request;
     let choice = verification.choice(message)?.unwrap_or(Choice::Send(None));
     check_may(call, user_id, &choice)?;
-    let start = of.start(call, user_id, &choice)?;
+    let start = of.start(call, &choice)?;
     let command = |draft: &mut Draft<'_>| {
         if !again {
-            return draft.start(&start);
+            return begin(draft, &start);
         }
         let primary = draft.user().primary(of.kind).map(|contact| contact.shown().to_owned());
         let value = Some(primary.ok_or(Error::NoChallenge)?);
-        draft.resend(&Start { value, ..start.clone() })
+        let start = named(draft, &start);
+        draft.resend(&Start { value, ..start })
     };
     let changed = call.app.identity.change(&call.context, user_id, command).await;
     let (user, started) = changed.map_err(|error| of.refused(error))?;

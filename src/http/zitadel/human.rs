@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::contact::Select;
 use crate::context::{Context, Permission};
 use crate::http::api::Call;
-use crate::http::zitadel::contacts::{EMAIL, Of, OfUser, PHONE, check_initialised, set_primary};
+use crate::http::zitadel::contacts::{EMAIL, Of, OfUser, PHONE, begin, check_initialised, set_primary};
 use crate::http::zitadel::message::{Choice, Details, Verification, check_length};
 use crate::http::zitadel::refusal::{Code, Refusal};
 use crate::http::zitadel::{About, check_organisation};
@@ -227,17 +227,17 @@ pub(super) struct Updated {
 type Wanted = (String, Choice, Start);
 
 impl HumanEmail {
-    fn wanted(&self, call: &Call, user: &str, of: &Of) -> Result<Wanted, Refusal> {
+    fn wanted(&self, call: &Call, of: &Of) -> Result<Wanted, Refusal> {
         let choice = self.verification.choice("SetHumanEmail")?.unwrap_or(Choice::Send(None));
         of.check_value("SetHumanEmail", &self.email)?;
-        let start = of.start(call, user, &choice)?;
+        let start = of.start(call, &choice)?;
         Ok((self.email.clone(), choice, start))
     }
 }
 
 impl HumanPhone {
     /// None if the number is to be taken away.
-    fn wanted(&self, call: &Call, user: &str) -> Result<Option<Wanted>, Refusal> {
+    fn wanted(&self, call: &Call) -> Result<Option<Wanted>, Refusal> {
         let choice = self.verification.choice("SetHumanPhone")?;
         if self.phone.is_empty() {
             return match choice {
@@ -250,7 +250,7 @@ impl HumanPhone {
         }
         let choice = choice.unwrap_or(Choice::Send(None));
         PHONE.check_value("SetHumanPhone", &self.phone)?;
-        let start = PHONE.start(call, user, &choice)?;
+        let start = PHONE.start(call, &choice)?;
         Ok(Some((self.phone.clone(), choice, start)))
     }
 }
@@ -261,7 +261,7 @@ fn apply(draft: &mut Draft<'_>, of: &Of, wanted: &Wanted) -> Result<Option<Strin
     let (value, choice, start) = wanted;
     let verified = *choice == Choice::Verified;
     match set_primary(draft, of.kind, value, verified, !verified)? {
-        Outcome::Changed if !verified => Ok(draft.start(start)?.secret),
+        Outcome::Changed if !verified => Ok(begin(draft, start)?.secret),
         _ => Ok(None),
     }
 }
@@ -309,9 +309,9 @@ async fn create(
     }
     human.password.check()?;
     let email = human.email.ok_or_else(|| Refusal::field("SetHumanEmail.Email", "value is required"))?;
-    let email = email.wanted(call, "", &EMAIL)?;
+    let email = email.wanted(call, &EMAIL)?;
     let phone = match &human.phone {
-        Some(phone) => phone.wanted(call, "")?,
+        Some(phone) => phone.wanted(call)?,
         None => None,
     };
     let user_name = username.filter(|name| !name.is_empty()).unwrap_or(&email.0).to_owned();
@@ -347,8 +347,8 @@ pub(super) async fn update_user(call: &Call, request: UpdateUser) -> Result<Upda
     let human = request.human.unwrap_or_default();
     human.password.as_ref().map_or(Ok(()), SetPassword::check)?;
     let id = &request.user_id;
-    let email = human.email.map(|email| email.wanted(call, id, &EMAIL)).transpose()?;
-    let phone = human.phone.map(|phone| phone.wanted(call, id)).transpose()?;
+    let email = human.email.map(|email| email.wanted(call, &EMAIL)).transpose()?;
+    let phone = human.phone.map(|phone| phone.wanted(call)).transpose()?;
     let command = |draft: &mut Draft<'_>| -> Result<Result<Codes, Refusal>, Error> {
         if (email.is_some() || phone.is_some())
             && let Err(refusal) = check_initialised(draft, "COMMAND-uz0Uu")

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::contact::Select;
 use crate::http::api::Call;
 use crate::http::zitadel::contacts::{
-    Command, EMAIL, Of, PHONE, VALUE_LIMIT, check_initialised, set_primary,
+    Command, EMAIL, Of, PHONE, VALUE_LIMIT, begin, check_initialised, set_primary,
 };
 use crate::http::zitadel::message::{Choice, Details, Done, Empty, check_length};
 use crate::http::zitadel::refusal::{Code, Refusal};
@@ -103,7 +103,7 @@ pub(super) async fn set_email(call: &Call, request: Email) -> Result<Done, Refus
 
 async fn set(call: &Call, of: &Of, value: &str, verified: bool) -> Result<Done, Refusal> {
     of.check_one(call, value)?;
-    let start = of.start(call, call.capture(0), &Choice::Send(None))?;
+    let start = of.start(call, &Choice::Send(None))?;
     let is_email = of.kind == ContactKind::Email;
     let command = |draft: &mut Draft<'_>| -> Command<()> {
         if is_email && let Err(refusal) = check_initialised(draft, "COMMAND-J8dsk") {
@@ -115,7 +115,7 @@ async fn set(call: &Call, of: &Of, value: &str, verified: bool) -> Result<Done, 
             Outcome::Unchanged => Ok(Err(of.not_changed("COMMAND-wF94r"))),
             Outcome::Changed if verified => Ok(Ok(())),
             Outcome::Changed => {
-                draft.start(&start)?;
+                begin(draft, &start)?;
                 Ok(Ok(()))
             }
         }
@@ -151,13 +151,13 @@ pub(super) async fn resend_email(call: &Call, _: Empty) -> Result<Done, Refusal>
 }
 
 async fn resend(call: &Call, of: &Of, missing: Refusal, verified: Refusal) -> Result<Done, Refusal> {
-    let start = of.start(call, call.capture(0), &Choice::Send(None))?;
+    let start = of.start(call, &Choice::Send(None))?;
     let command = |draft: &mut Draft<'_>| {
         let primary = draft.user().primary(of.kind).ok_or(Error::NoContact(of.kind))?;
         if primary.verified.is_some() {
             return Ok(false);
         }
-        draft.start(&start).map(|_| true)
+        begin(draft, &start).map(|_| true)
     };
     let changed = call.app.identity.change(&call.context, call.capture(0), command).await;
     match changed {
