@@ -37,7 +37,7 @@ impl Shapes {
         let validator = |schema: &Value| {
             let mut schema = schema.clone();
             schema["$defs"] = document["$defs"].clone();
-            jsonschema::validator_for(&schema).unwrap()
+            jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
         };
         let operation = |(name, answers): (&String, &Value)| {
             let (method, path) = name.split_once(' ').unwrap();

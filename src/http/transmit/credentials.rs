@@ -11,6 +11,9 @@ use crate::http::transmit::{Done, result};
 use crate::identity::{Draft, Error};
 use crate::scim::schema::ContactKind;
 
+/// What is said of a name that is another user's.
+const TAKEN: &str = "username is already taken";
+
 /// A password.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Password {
@@ -46,7 +49,8 @@ pub(super) async fn register_own(mut call: Call) -> Done {
     let password = Password { force_replace: Some(false), ..password };
     match set(&call, call.subject()?, &password, Kind::First).await {
         Err(Error::HasPassword) => Err(Refusal::says(403, "The user has a password already")),
-        Err(error) => Err(refused(error)),
+        Err(Error::Taken(_)) => Err(Refusal::bad(TAKEN)),
+        Err(error) => Err(error.into()),
         Ok(()) => registered(200),
     }
 }
@@ -90,6 +94,8 @@ fn refused(error: Error) -> Refusal {
             "auth_password_already_configured",
         ),
         Error::Invalid { reason, .. } => Refusal::password(400, &reason, "system_invalid_input"),
+        // The vendor's 409 means something else here.
+        Error::Taken(_) => Refusal::password(400, TAKEN, "system_invalid_input"),
         other => other.into(),
     }
 }

@@ -1,4 +1,5 @@
-//! Transmit Security's Mosaic APIs around users, under `/cis`: users, verification, tokens and the merging SCIM.
+//! Transmit Security's Mosaic APIs around users, under `/cis`: users, verification, tokens and the merging SCIM. The token
+//! endpoint is at `/oidc` too, where the vendor's document of it has it.
 //!
 //! Invariant: a tenant has one application here, which all of its users belong to. What an application may do, a token with
 //! the scope `identity` may; what a logged-in user may, a token with the scope `me`; deleting users is administration.
@@ -25,7 +26,7 @@ use refusal::Refusal;
 /// The API.
 pub(super) const API: Api = Api {
     name: "Transmit",
-    mounts: &["/cis"],
+    mounts: &["/cis", "/oidc"],
     operations: &table::OPERATIONS,
     parameters: &PARAMETERS,
     refusal: refusal::schema,

@@ -87,7 +87,7 @@ pub(super) struct Input {
     /// `Active`, `Disabled` or `Pending`; of updates only.
     pub(super) status: Option<String>,
     /// Of new users only.
-    credentials: Option<Credentials>,
+    pub(super) credentials: Option<Credentials>,
 }
 
 impl Input {

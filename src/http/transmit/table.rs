@@ -4,11 +4,19 @@ use crate::context::Permission;
 use crate::http::api::{Answer, Operation, Run, schema};
 use crate::http::transmit::{contacts, credentials, profile, scim, spelled, token, users, verification};
 
-pub(super) const OPERATIONS: [Operation; 38] = [
+pub(super) const OPERATIONS: [Operation; 39] = [
     Operation {
         method: "POST",
         path: "/cis/oidc/token",
         summary: "Get a token for client credentials",
+        takes: None,
+        answers: &[Answer(200, "The token", Some(schema::<token::Token>))],
+        run: Run::Open(|call| Box::pin(spelled(token::token(call)))),
+    },
+    Operation {
+        method: "POST",
+        path: "/oidc/token",
+        summary: "The same",
         takes: None,
         answers: &[Answer(200, "The token", Some(schema::<token::Token>))],
         run: Run::Open(|call| Box::pin(spelled(token::token(call)))),

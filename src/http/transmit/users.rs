@@ -61,8 +61,9 @@ pub(super) async fn get(call: Call) -> Done {
 }
 
 pub(super) async fn update(mut call: Call) -> Done {
-    let input: Input = call.json().await?;
+    let mut input: Input = call.json().await?;
     input.check()?;
+    input.credentials = None;
     let change = |draft: &mut Draft<'_>| input.apply(draft);
     let (user, ()) = call.app.identity.change(&call.context, call.capture(0), change).await?;
     one(&call, &user).await
