@@ -35,6 +35,14 @@ impl<'a> Place<'a> {
         request.header("Content-Type", "application/json").body(body.to_string()).send()
     }
 
+    /// A user with this address whose account is in use.
+    fn active(&self, email: &str) -> String {
+        let user = self.user(email);
+        let answer = self.send("PUT", &format!("/cis/v1/users/{user}"), &json!({"status": "Active"}));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        user
+    }
+
     /// A user with this address.
     fn user(&self, email: &str) -> String {
         let made = self.post("/cis/v1/users", &json!({"email": email})).json();
@@ -98,5 +106,38 @@ fn of_many_users_who_are_given_one_value_at_once_one_gets_it() {
             place.post("/v2/users/human", &made)
         };
         assert_eq!(at_once(zitadel), one_and(200, 409));
+    }
+}
+
+#[test]
+fn of_many_ways_to_set_one_primary_value_at_once_one_gets_it() {
+    for app in everywhere() {
+        let place = Place::in_app(&app);
+        let users: Vec<String> =
+            (0..CROWD).map(|index| place.active(&format!("{index}@example.com"))).collect();
+        let (number, address) = ("+41446681800", "one@example.com");
+        let phone = |index: usize| {
+            let user = &users[index];
+            let first = json!({"phone": number, "isPhoneVerified": index < CROWD / 2});
+            let second = json!({"phone": number, "isVerified": true});
+            match index % 3 {
+                0 => place.send("PUT", &format!("/management/v1/users/{user}/phone"), &first),
+                1 => place.post(&format!("/v2/users/{user}/phone"), &second),
+                _ => place.send("PUT", &format!("/cis/v1/users/{user}"), &json!({"phone_number": number})),
+            }
+        };
+        assert_eq!(at_once(phone), one_and(200, 409));
+        let email = |index: usize| {
+            let user = &users[index];
+            let entries = json!({"schemas": [], "emails": [{"value": address, "primary": true}]});
+            match index % 3 {
+                0 => place.send("PUT", &format!("/cis/scim/Users/{user}"), &entries),
+                1 => {
+                    place.post(&format!("/v2/users/{user}/email"), &json!({"email": address, "sendCode": {}}))
+                }
+                _ => place.send("PUT", &format!("/cis/v1/users/{user}"), &json!({"email": address})),
+            }
+        };
+        assert_eq!(at_once(email), one_and(200, 409));
     }
 }

@@ -15,21 +15,22 @@
 //! `$ name to ADDRESS` captures the code that was sent there, or the target of the link: one message after the other.
 //!
 //! The token is sent as the API at the path takes it; `[as: NAME]` takes one with the scope of that name instead, or
-//! `none`, or `stranger` for one of another tenant, and `[as: me ID]` one that is about this user. `[times: N]` sends the
-//! request N times, of which the last answer counts; `[after: N]` waits for N milliseconds before. `[policy: NAME=VALUE]` sets a policy of the tenant before the request. Any
-//! other `[NAME: VALUE]` is a header.
+//! `none`, or `stranger` for one of another tenant, and `[as: me ID]` one that is about this user, in a case always the
+//! same. `[times: N]` sends the request N times, of which the last answer counts; `[after: N]` waits for N milliseconds
+//! before. `[policy: NAME=VALUE]` sets a policy of the tenant before the request. Any other `[NAME: VALUE]` is a header. A
+//! body is JSON unless `[Content-Type: VALUE]` says otherwise, which is also sent where there is none; with
+//! `[Transfer-Encoding: chunked]` it comes in two pieces.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use muster::access::{NewClient, Scope};
-use muster::id::{ResourceId, TenantId};
+use muster::access::Scope;
+use muster::id::TenantId;
 use serde_json::Value;
 
-use crate::kit::{Answer, App, now, wait};
+use crate::kit::{Answer, App};
 
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -120,6 +121,12 @@ fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
 }
 
+/// A body in two pieces.
+fn chunked(body: &str) -> String {
+    let (first, second) = body.split_at(body.len() / 2);
+    [first, second, ""].map(|piece| format!("{:x}\r\n{piece}\r\n", piece.len())).concat()
+}
+
 fn json_or_text(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
@@ -130,6 +137,8 @@ struct Run<'a> {
     seen: &'a mut BTreeMap<String, usize>,
     tenant: TenantId,
     known: BTreeMap<String, String>,
+    /// The tokens that are about a user, by its id.
+    own: BTreeMap<String, String>,
 }
 
 impl<'a> Run<'a> {
@@ -138,7 +147,8 @@ impl<'a> Run<'a> {
         let tenant = app.new_tenant(&name);
         let token = app.new_token(tenant, Scope::Full, "default");
         let known = [("tenant", name), ("number", tenant.to_string()), ("token", token)];
-        Self { app, seen, tenant, known: known.map(|(name, value)| (name.to_owned(), value)).into() }
+        let known = known.map(|(name, value)| (name.to_owned(), value)).into();
+        Self { app, seen, tenant, known, own: BTreeMap::new() }
     }
 
     fn play(mut self, case: &Case, look: &mut Look<'_>) -> Result<(), String> {
@@ -208,24 +218,25 @@ impl<'a> Run<'a> {
         filled
     }
 
-    fn send(&self, text: &str) -> Answer {
+    fn send(&mut self, text: &str) -> Answer {
         let (method, rest) = text.split_once(' ').unwrap();
         let (target, mut rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let mut request = self.app.request(method, target);
         let mut token = Some(self.known["token"].clone());
-        let (mut media_type, mut times) = ("application/json", 1_usize);
+        let (mut media_type, mut times, mut is_chunked) = (None, 1_usize, false);
         while let Some((name, value, behind)) = bracketed(rest) {
             match (name, value.split_once(' ')) {
                 ("as", _) if value == "none" => token = None,
                 ("as", _) if value == "stranger" => token = Some(self.stranger()),
-                ("as", Some(("me", subject))) => token = Some(self.token(Scope::Me, Some(subject))),
-                ("as", _) => token = Some(self.token(value.parse().unwrap(), None)),
+                ("as", Some(("me", subject))) => token = Some(self.token_about(subject)),
+                ("as", _) => token = Some(self.app.new_token(self.tenant, value.parse().unwrap(), "default")),
                 ("policy", _) => self.app.set_policies(self.tenant, &[value]),
                 ("times", _) => times = value.parse().unwrap(),
                 ("after", _) => pause(value.parse().unwrap()),
-                ("Content-Type", _) => media_type = value,
+                ("Content-Type", _) => media_type = Some(value),
                 _ => request = request.header(name, value),
             }
+            is_chunked |= name == "Transfer-Encoding";
             rest = behind;
         }
         if let Some(token) = token {
@@ -235,8 +246,9 @@ impl<'a> Run<'a> {
                 _ => request.token(&token),
             };
         }
-        if !rest.is_empty() {
-            request = request.header("Content-Type", media_type).body(rest);
+        if let Some(media_type) = media_type.or((!rest.is_empty()).then_some("application/json")) {
+            let body = if is_chunked { chunked(rest) } else { rest.to_owned() };
+            request = request.header("Content-Type", media_type).body(body);
         }
         (1..times).for_each(|_| drop(request.clone().send()));
         request.send()
@@ -248,16 +260,9 @@ impl<'a> Run<'a> {
         self.app.new_token(tenant, Scope::Full, "default")
     }
 
-    fn token(&self, scope: Scope, subject: Option<&str>) -> String {
-        let client = NewClient {
-            tenant: self.tenant,
-            name: "test".into(),
-            profile: "default".into(),
-            scopes: vec![scope],
-            subject: subject.map(ResourceId::from_text),
-            lifetime: Some(TimeDelta::hours(1)),
-        };
-        wait(self.app.access.create_token(&client, now())).unwrap().reveal().to_owned()
+    fn token_about(&mut self, user: &str) -> String {
+        let make = || self.app.token_about(self.tenant, Scope::Me, Some(user));
+        self.own.entry(user.to_owned()).or_insert_with(make).clone()
     }
 
     /// Says where two values differ.
