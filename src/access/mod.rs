@@ -5,6 +5,7 @@
 //! next request in this process and within that time everywhere; an expired one stops at once (RFC 7644 §2, §7.4).
 
 mod bootstrap;
+mod judgement;
 mod known;
 mod schemas;
 mod tenants;
@@ -25,6 +26,7 @@ use crate::scim::registry::Registry;
 use crate::store::{Store, StoreError, TokenOwner};
 
 pub use bootstrap::{BOOTSTRAP_NAME, Bootstrap};
+pub use judgement::Unjudged;
 pub use known::FRESH;
 pub use schemas::{Obstacle, Obstacles, Reindexing, SchemaEdit, TenantSchemas};
 pub use tenants::{Overrides, Setting, Tenant};

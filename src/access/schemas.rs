@@ -1,7 +1,8 @@
 //! A tenant's own schemas and resource types, which it adds and changes while the server runs.
 //!
 //! Invariant: the set is valid as a whole, and no stored resource contradicts it. A change that one could contradict is
-//! checked twice: before it counts, and when the last process has heard of it; what slipped in between undoes it.
+//! checked twice: before it counts, and when the last process has heard of it (`judgement.rs`); what slipped in between
+//! undoes it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,12 +13,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::access::judgement::{reindex, unjudged};
 use crate::access::{Access, AccessError, FRESH};
 use crate::id::TenantId;
 use crate::scim::evolution::Change;
 use crate::scim::fact::facts;
 use crate::scim::registry::{DocumentKey, Registry, ResourceType};
-use crate::store::{Record, StoreError, TenantDocuments};
+use crate::store::{Record, Sequel, StoreError, TenantDocuments};
 
 pub use crate::store::Reindexing;
 
@@ -31,10 +33,13 @@ const PAGE: u32 = 1000;
 const NAMED: usize = 20;
 
 /// How often a change is tried again that lost a race.
-const ATTEMPTS: usize = 8;
+pub(super) const ATTEMPTS: usize = 8;
 
 /// How much longer than [`FRESH`] a request may last that began with older schemas.
-const GRACE: TimeDelta = TimeDelta::milliseconds(500);
+pub(super) const GRACE: TimeDelta = TimeDelta::milliseconds(500);
+
+/// For how long who judges a change has it in hand.
+const HOLD: TimeDelta = TimeDelta::seconds(60);
 
 /// The registries of tenants that have documents of their own, by the version of these.
 #[derive(Default)]
@@ -64,7 +69,7 @@ pub struct TenantSchemas {
     pub registry: Arc<Registry>,
     /// Whether facts are still being written anew after a change.
     pub is_indexing: bool,
-    version: i64,
+    pub(super) version: i64,
 }
 
 impl TenantSchemas {
@@ -81,15 +86,6 @@ pub enum SchemaEdit {
     Put(Value),
     /// A document that goes.
     Remove(DocumentKey),
-}
-
-impl SchemaEdit {
-    fn key(&self) -> DocumentKey {
-        match self {
-            Self::Put(document) => DocumentKey::of(document),
-            Self::Remove(key) => key.clone(),
-        }
-    }
 }
 
 /// A stored resource that is in the way of a change.
@@ -212,55 +208,35 @@ impl Access {
             self.refuse_obstacles(tenant, &changes).await?;
         }
         self.store.learn(&new).await?;
-        let moves_facts =
-            changes.iter().any(|(_, _, change)| change.as_ref().is_some_and(Change::changes_facts));
-        let reindex = moves_facts.then(|| now + FRESH + GRACE + GRACE);
-        self.set(tenant, old.version, &documents, reindex).await?;
-        if is_narrowing {
-            tokio::time::sleep((FRESH + GRACE).to_std().unwrap_or(Duration::ZERO)).await;
-            if let Err(error) = self.refuse_obstacles(tenant, &changes).await {
-                self.take_back(tenant, &old, edits, reindex).await?;
-                return Err(error);
-            }
+        let reindex = reindex(&changes, now);
+        if !is_narrowing {
+            self.set(tenant, old.version, &documents, Sequel { reindex, ..Sequel::default() }).await?;
+            return self.schemas(tenant).await;
         }
+        let mut change = unjudged(tenant, old.version + 1, &documents, &old.documents, now);
+        let judge = Some(&change);
+        self.set(tenant, old.version, &documents, Sequel { reindex, judge, ..Sequel::default() }).await?;
+        tokio::time::sleep((FRESH + GRACE).to_std().unwrap_or(Duration::ZERO)).await;
+        let now = now + FRESH + GRACE;
+        if !self.hold_unjudged(&mut change, now + HOLD).await? {
+            return Err(StoreError::unavailable("another process judges the change of schemas").into());
+        }
+        self.judge(&change, now).await?;
         self.schemas(tenant).await
     }
 
-    async fn set(
+    /// Puts documents in the place of those of that version.
+    pub(super) async fn set(
         &self,
         tenant: TenantId,
         version: i64,
         documents: &[Value],
-        reindex: Option<DateTime<Utc>>,
+        sequel: Sequel<'_>,
     ) -> Result<(), AccessError> {
         let texts: Vec<String> = documents.iter().map(Value::to_string).collect();
-        self.store.set_tenant_documents(tenant, version, &texts, reindex).await?;
+        self.store.set_tenant_documents(tenant, version, &texts, sequel).await?;
         self.known.forget();
         Ok(())
-    }
-
-    /// Puts back what was there before the edits, and leaves what others have changed since.
-    async fn take_back(
-        &self,
-        tenant: TenantId,
-        old: &TenantSchemas,
-        edits: &[SchemaEdit],
-        reindex: Option<DateTime<Utc>>,
-    ) -> Result<(), AccessError> {
-        for _ in 0..ATTEMPTS {
-            let current = self.schemas(tenant).await?;
-            let documents = without(&current.documents, old, edits);
-            self.registry.for_tenant(&named(&documents)).map_err(|error| {
-                AccessError::invalid(format!(
-                    "stored resources contradict the change, but another rests on it already: {error}"
-                ))
-            })?;
-            match self.set(tenant, current.version, &documents, reindex).await {
-                Err(AccessError::Store(StoreError::Conflict)) => {}
-                other => return other,
-            }
-        }
-        Err(contended())
     }
 
     /// The tenants whose facts must be written anew, and which nobody has in hand.
@@ -292,7 +268,11 @@ impl Access {
     }
 
     /// Looks at every resource of the types that change.
-    async fn refuse_obstacles(&self, tenant: TenantId, changes: &[Changed]) -> Result<(), AccessError> {
+    pub(super) async fn refuse_obstacles(
+        &self,
+        tenant: TenantId,
+        changes: &[Changed],
+    ) -> Result<(), AccessError> {
         let mut found = Obstacles::default();
         for (old, new, change) in changes {
             let mut walk = Walk { old, new: new.as_ref(), change: change.as_ref(), seen: HashMap::new() };
@@ -319,9 +299,9 @@ impl Access {
 }
 
 /// A type that changes: as it was, as it is if it is still there, and how that differs.
-type Changed = (Arc<ResourceType>, Option<Arc<ResourceType>>, Option<Change>);
+pub(super) type Changed = (Arc<ResourceType>, Option<Arc<ResourceType>>, Option<Change>);
 
-fn changes(old: &Registry, new: &Registry) -> Vec<Changed> {
+pub(super) fn changes(old: &Registry, new: &Registry) -> Vec<Changed> {
     let changed = old.types().iter().filter_map(|kind| {
         let Some(after) = new.type_named(&kind.name) else { return Some((Arc::clone(kind), None, None)) };
         let change = Change::between(kind, after);
@@ -403,19 +383,11 @@ fn edited(old: &TenantSchemas, edits: &[SchemaEdit]) -> Result<Vec<Value>, Acces
     Ok(documents)
 }
 
-/// The documents with the old ones in the place of those that were edited.
-fn without(documents: &[Value], old: &TenantSchemas, edits: &[SchemaEdit]) -> Vec<Value> {
-    let keys: Vec<DocumentKey> = edits.iter().map(SchemaEdit::key).collect();
-    let is_edited = |document: &&Value| keys.contains(&DocumentKey::of(document));
-    let others = documents.iter().filter(|document| !is_edited(document));
-    others.chain(old.documents.iter().filter(is_edited)).cloned().collect()
-}
-
-fn contended() -> AccessError {
+pub(super) fn contended() -> AccessError {
     AccessError::invalid("the schemas are being changed by somebody else all the time; try again")
 }
 
 /// The documents with names for errors.
-fn named(documents: &[Value]) -> Vec<(String, Value)> {
+pub(super) fn named(documents: &[Value]) -> Vec<(String, Value)> {
     documents.iter().map(|document| (DocumentKey::of(document).to_string(), document.clone())).collect()
 }

@@ -1,4 +1,5 @@
-//! What the server does between requests: it writes facts anew after a tenant's schemas have changed.
+//! What the server does between requests: after a tenant's schemas have changed, it writes facts anew, and judges the
+//! changes whose makers have died.
 //!
 //! Invariant: one process works at a tenant at a time. One that dies is followed by another, which begins again: what is
 //! right already is only read.
@@ -22,10 +23,32 @@ const HOLD: TimeDelta = TimeDelta::seconds(60);
 pub(super) async fn run(access: Access, directory: Directory) {
     loop {
         tokio::time::sleep(PAUSE).await;
+        if let Err(cause) = judge(&access).await {
+            tracing::warn!(cause, "a change of schemas could not be judged; it is tried again");
+        }
         if let Err(cause) = all(&access, &directory).await {
             tracing::warn!(cause, "facts could not be written anew; it is tried again");
         }
     }
+}
+
+/// Lets the changes stand that stored resources do not contradict, and undoes the others.
+async fn judge(access: &Access) -> Result<(), String> {
+    let told = |error: AccessError| with_causes(&error);
+    for mut change in access.unjudged(clock()).await.map_err(told)? {
+        if !access.hold_unjudged(&mut change, clock() + HOLD).await.map_err(told)? {
+            continue;
+        }
+        let (tenant, version) = (change.tenant.0, change.version);
+        match access.judge(&change, clock()).await {
+            Ok(()) => tracing::info!(tenant, version, "a change of schemas stands that nobody had judged"),
+            Err(AccessError::InTheWay(why)) => {
+                tracing::warn!(tenant, version, %why, "a change of schemas was undone that nobody had judged");
+            }
+            Err(error) => return Err(told(error)),
+        }
+    }
+    Ok(())
 }
 
 async fn all(access: &Access, directory: &Directory) -> Result<(), String> {

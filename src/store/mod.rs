@@ -20,6 +20,7 @@ mod drive;
 mod driver;
 mod error;
 mod explain;
+mod judgement;
 mod layout;
 mod lookup;
 mod lower;
@@ -45,9 +46,10 @@ pub use bulk::{Arrival, Bulk, Clash, Joining, Mark, Seen, Stamp};
 pub use deleted::Deleted;
 pub use error::{Cause, StoreError};
 pub use explain::Start;
+pub use judgement::Unjudged;
 pub use postgres::PostgresUrl;
 pub use record::{Found, GroupRef, Member, Record, UniqueValue};
-pub use schemas::{Reindexing, TenantDocuments};
+pub use schemas::{Reindexing, Sequel, TenantDocuments};
 pub use seal::SealKey;
 pub use search::{Page, Scope, Search};
 pub use stretch::{Position, Stretch};
@@ -66,7 +68,7 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 12] = [
+const SQLITE_MIGRATIONS: [Migration; 13] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
@@ -79,10 +81,11 @@ const SQLITE_MIGRATIONS: [Migration; 12] = [
     Migration { number: 10, sql: include_str!("migrations/0010_seal.sql") },
     Migration { number: 11, sql: include_str!("migrations/0011_token_parent.sql") },
     Migration { number: 12, sql: include_str!("migrations/0012_deleted.sql") },
+    Migration { number: 15, sql: include_str!("migrations/0015_schema_change.sql") },
 ];
 
 /// The history of the tables in PostgreSQL, which gathers its own statistics.
-const POSTGRES_MIGRATIONS: [Migration; 10] = [
+const POSTGRES_MIGRATIONS: [Migration; 11] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
@@ -93,6 +96,7 @@ const POSTGRES_MIGRATIONS: [Migration; 10] = [
     Migration { number: 10, sql: include_str!("migrations/0010_seal.sql") },
     Migration { number: 11, sql: include_str!("migrations/0011_token_parent.sql") },
     Migration { number: 12, sql: include_str!("migrations/0012_deleted.sql") },
+    Migration { number: 15, sql: include_str!("migrations/0015_schema_change.sql") },
 ];
 
 /// How many row keys a process reserves at a time.

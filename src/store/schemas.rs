@@ -1,7 +1,8 @@
 //! A tenant's own schemas and resource types, and whose facts must be written anew after a change of them.
 //!
 //! Invariant: the documents and their version change together, and only from the version that was read. What is to be
-//! written anew is written down with the change, so that no restart forgets it; one process at a time works at it.
+//! written anew or judged is written down with the change, so that no restart forgets it; one process at a time works
+//! at it.
 
 use chrono::{DateTime, Utc};
 
@@ -11,6 +12,7 @@ use crate::store::Store;
 use crate::store::batch::{Batch, Step};
 use crate::store::driver::{Statement, Value};
 use crate::store::error::StoreError;
+use crate::store::judgement::Unjudged;
 
 /// The documents of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,17 @@ pub struct Reindexing {
     after: String,
 }
 
+/// What follows from a change of documents.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sequel<'a> {
+    /// From when on facts are to be written anew.
+    pub reindex: Option<DateTime<Utc>>,
+    /// The change, if it is still to be judged.
+    pub judge: Option<&'a Unjudged>,
+    /// The change that this one undoes.
+    pub undone: Option<&'a Unjudged>,
+}
+
 impl Store {
     /// The tenant's own documents, as of one moment.
     ///
@@ -53,17 +66,16 @@ impl Store {
         Ok(found)
     }
 
-    /// Puts documents in the place of those that were read at `version`. With `reindex`, facts are to be written anew, not
-    /// before that time.
+    /// Puts documents in the place of those that were read at `version`, and notes what follows from that.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if somebody else changed them meanwhile.
+    /// [`StoreError::Conflict`] if somebody else changed them meanwhile, or has judged the change that this one undoes.
     pub async fn set_tenant_documents(
         &self,
         tenant: TenantId,
         version: i64,
         documents: &[String],
-        reindex: Option<DateTime<Utc>>,
+        sequel: Sequel<'_>,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE tenant SET schemas = schemas + 1 WHERE tenant = $1 AND schemas = $2";
         let mut batch = Batch::from(Step::new(sql, vec![tenant.0.into(), version.into()]).or_conflict());
@@ -73,7 +85,9 @@ impl Store {
             let sql = "INSERT INTO schema_document (tenant, ordinal, document) VALUES ($1, $2, $3)";
             batch.push(Step::new(sql, vec![tenant.0.into(), ordinal.into(), document.as_str().into()]));
         }
-        if let Some(after) = reindex {
+        batch.steps.extend(sequel.judge.map(Unjudged::note));
+        batch.steps.extend(sequel.undone.map(|change| change.strike().or_conflict()));
+        if let Some(after) = sequel.reindex {
             let sql = "UPDATE tenant SET reindex = schemas, reindex_after = $2 WHERE tenant = $1";
             batch.push(Step::new(sql, vec![tenant.0.into(), instant(after)]));
         }

@@ -188,6 +188,7 @@ impl Store {
         rest.push(Step::new("DELETE FROM allowance WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM import WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM schema_document WHERE tenant = $1", vec![id.clone()]));
+        rest.push(Step::new("DELETE FROM schema_change WHERE tenant = $1", vec![id.clone()]));
         rest.push(Step::new("DELETE FROM tenant WHERE tenant = $1", vec![id]));
         self.driver().write(rest).await.map(drop)
     }

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use muster::access::Scope;
+use chrono::TimeDelta;
+use muster::access::{SchemaEdit, Scope};
 use muster::id::TenantId;
 use serde_json::{Value, json};
 
-use crate::kit::{Answer, App, user, wait};
+use crate::kit::{Answer, App, now, user, wait};
 
 const SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Schema";
 const TYPE: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
@@ -281,6 +282,26 @@ fn facts_are_written_anew_when_values_compare_otherwise() {
     acme.settle();
     assert_eq!(acme.found("/Users", "number eq \"b-1\""), [ann]);
     acme.scim("POST", "/Users", &with_badge("bob", "b-1")).error(409, Some("uniqueness"));
+}
+
+#[test]
+fn a_server_judges_a_change_whose_maker_has_died() {
+    let app = App::start();
+    let acme = Tenant::new(&app, "acme");
+    equip(&acme);
+    let without_number = [SchemaEdit::Put(schema(BADGE, &json!([{"name": "note", "type": "string"}])))];
+    let id = wait(app.access.tenant("acme")).unwrap().id;
+    let long_ago = now() - TimeDelta::seconds(20);
+    wait(async {
+        let change = app.access.change_schemas(id, &without_number, long_ago);
+        tokio::time::timeout(Duration::from_millis(500), change).await.unwrap_err();
+    });
+    let began = Instant::now();
+    while !wait(app.access.unjudged(now() + TimeDelta::days(1))).unwrap().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30), "nobody judges it");
+        wait(async { tokio::time::sleep(Duration::from_millis(200)).await });
+    }
+    assert!(!acme.get(&format!("/Schemas/{BADGE}")).body.contains("number"), "it stands");
 }
 
 #[test]

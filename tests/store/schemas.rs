@@ -8,10 +8,10 @@ use muster::access::{Access, AccessError, FRESH, NewClient, SchemaEdit, Scope};
 use muster::id::{ResourceId, TenantId};
 use muster::scim::filter::Filter;
 use muster::scim::registry::ResourceType;
-use muster::store::{Mutation, Record, Search, Store, StoreError, Unique, What};
+use muster::store::{Mutation, Record, Search, Sequel, Store, StoreError, Unique, Unjudged, What};
 use serde_json::{Value, json};
 
-use crate::harness::{Database, resource, time};
+use crate::harness::{Database, block_on, resource, time};
 
 const BADGE: &str = "urn:example:Badge";
 
@@ -56,6 +56,22 @@ async fn create(store: &Store, kind: &Arc<ResourceType>) -> Record {
     store.create(&mutation, &resource(json!({"id": id.as_str(), "serial": "S1"})), &[]).await.unwrap()
 }
 
+/// A process that takes the serial from badges, and dies before it has judged that.
+fn dies_of_a_change(db: &Database) {
+    let (url, registry) = (db.url(), Arc::clone(&db.registry));
+    let change = async move {
+        let access = Access::new(Store::open(&url, &registry).await.unwrap(), registry);
+        let edits = [badge_with(&json!([{"name": "colour"}]))];
+        let change = access.change_schemas(TenantId::DEFAULT, &edits, time(0));
+        tokio::time::timeout(Duration::from_secs(1), change).await.unwrap_err();
+    };
+    std::thread::spawn(move || block_on(change)).join().unwrap();
+}
+
+fn anew(second: u32) -> Sequel<'static> {
+    Sequel { reindex: Some(time(second)), ..Sequel::default() }
+}
+
 async fn has(access: &Access, attribute: &str) -> bool {
     let registry = access.schemas(TenantId::DEFAULT).await.unwrap().registry;
     registry.type_named("Badge").unwrap().attribute(attribute).is_some()
@@ -95,7 +111,7 @@ store_test! {
         let [schema, kind] = documents();
         let (schema, kind) = ([schema], [kind]);
         access.change_schemas(TenantId::DEFAULT, &schema, time(0)).await.unwrap();
-        let lost = store.set_tenant_documents(TenantId::DEFAULT, 0, &[], None).await;
+        let lost = store.set_tenant_documents(TenantId::DEFAULT, 0, &[], Sequel::default()).await;
         assert_eq!(lost, Err(StoreError::Conflict));
         access.change_schemas(TenantId::DEFAULT, &kind, time(0)).await.unwrap();
         let documents: Vec<Value> = access.schemas(TenantId::DEFAULT).await.unwrap().documents;
@@ -137,9 +153,54 @@ store_test! {
         }
     }
 
+    async fn a_change_whose_maker_died_is_judged_by_another_and_undone_if_something_contradicts_it(db: Database) {
+        let (store, access) = process(&db).await;
+        access.change_schemas(TenantId::DEFAULT, &documents(), time(0)).await.unwrap();
+        let before = access.schemas(TenantId::DEFAULT).await.unwrap();
+        dies_of_a_change(&db);
+        create(&store, before.registry.type_named("Badge").unwrap()).await;
+        assert!(has(&access, "colour").await, "it counts until it is undone");
+
+        assert_eq!(access.unjudged(time(12)).await.unwrap(), [], "whoever made it may still live");
+        let mut change = access.unjudged(time(13)).await.unwrap().pop().unwrap();
+        let mut late = change.clone();
+        assert!(access.hold_unjudged(&mut change, time(43)).await.unwrap());
+        assert!(!access.hold_unjudged(&mut late, time(44)).await.unwrap());
+        let judged = access.judge(&change, time(13)).await;
+        assert!(matches!(judged, Err(AccessError::InTheWay(_))), "{judged:?}");
+        assert!(has(&access, "serial").await && !has(&access, "colour").await);
+        assert_eq!(access.schemas(TenantId::DEFAULT).await.unwrap().documents, before.documents);
+        assert_eq!(access.unjudged(time(59)).await.unwrap(), []);
+
+        let version = store.tenant_documents(TenantId::DEFAULT).await.unwrap().version;
+        let again = access.judge(&late, time(13)).await;
+        assert!(matches!(again, Err(AccessError::InTheWay(_))), "{again:?}");
+        assert_eq!(store.tenant_documents(TenantId::DEFAULT).await.unwrap().version, version, "it is undone once");
+    }
+
+    async fn a_change_whose_maker_died_stands_if_nothing_contradicts_it(db: Database) {
+        let (store, access) = process(&db).await;
+        access.change_schemas(TenantId::DEFAULT, &documents(), time(0)).await.unwrap();
+        dies_of_a_change(&db);
+        let change = access.unjudged(time(13)).await.unwrap().pop().unwrap();
+        access.judge(&change, time(13)).await.unwrap();
+        assert!(has(&access, "colour").await && !has(&access, "serial").await);
+        assert_eq!(access.unjudged(time(59)).await.unwrap(), []);
+        access.change_schemas(TenantId::DEFAULT, &documents()[..1], time(20)).await.unwrap();
+        assert_eq!(access.unjudged(time(59)).await.unwrap(), [], "whoever lives judges its own");
+
+        let tenant = store.create_tenant("other", time(0)).await.unwrap().id;
+        let judge = Unjudged::new(tenant, 1, "[]".to_owned(), "[]".to_owned(), time(0));
+        let sequel = Sequel { judge: Some(&judge), ..Sequel::default() };
+        store.set_tenant_documents(tenant, 0, &[], sequel).await.unwrap();
+        assert_eq!(store.unjudged(time(1)).await.unwrap(), [judge]);
+        store.delete_tenant(tenant).await.unwrap();
+        assert_eq!(store.unjudged(time(1)).await.unwrap(), []);
+    }
+
     async fn one_process_at_a_time_writes_facts_anew_and_another_follows_one_that_died(db: Database) {
         let (store, _) = process(&db).await;
-        store.set_tenant_documents(TenantId::DEFAULT, 0, &[], Some(time(5))).await.unwrap();
+        store.set_tenant_documents(TenantId::DEFAULT, 0, &[], anew(5)).await.unwrap();
         assert_eq!(store.reindexings(time(4)).await.unwrap(), []);
         let mut first = store.reindexings(time(5)).await.unwrap().pop().unwrap();
         let mut second = first.clone();
@@ -150,7 +211,7 @@ store_test! {
         assert!(store.hold_reindexing(&mut next, time(15) + TimeDelta::seconds(9)).await.unwrap());
         store.end_reindexing(&first).await.unwrap();
         assert!(store.tenant_documents(TenantId::DEFAULT).await.unwrap().is_indexing, "it is in other hands");
-        store.set_tenant_documents(TenantId::DEFAULT, 1, &[], Some(time(20))).await.unwrap();
+        store.set_tenant_documents(TenantId::DEFAULT, 1, &[], anew(20)).await.unwrap();
         store.end_reindexing(&next).await.unwrap();
         let last = store.reindexings(time(20)).await.unwrap().pop().unwrap();
         store.end_reindexing(&last).await.unwrap();
