@@ -226,6 +226,27 @@ fn every_parameter_of_the_document_says_what_it_means() {
 }
 
 #[test]
+fn every_schema_of_the_document_is_named_after_its_api_and_by_itself() {
+    let document = document(&App::start());
+    let tags = operations(&App::start(), "1", "1");
+    let tags: Vec<String> = tags
+        .iter()
+        .map(|operation| operation.described["tags"][0].as_str().unwrap().replace(' ', "_"))
+        .collect();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for name in schemas.keys() {
+        let (api, own) = name.split_once('.').unwrap_or_else(|| panic!("{name}"));
+        assert!(api == "scim" || tags.iter().any(|tag| tag == api), "{name}");
+        assert!(!own.ends_with(|last: char| last.is_ascii_digit()), "{name}: two schemas have one name");
+    }
+    let text = document.to_string();
+    for reference in text.split("\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name}");
+    }
+}
+
+#[test]
 fn with_a_token_the_document_has_the_schemas_of_its_tenant() {
     let app = App::start();
     let tenant = app.new_tenant("acme");

@@ -93,6 +93,7 @@ pub(super) const REMOVE_PRIMARY: Operation = Operation {
 
 /// An address or number that is to be added.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "AddedContact")]
 #[serde(deny_unknown_fields)]
 struct NewContact {
     /// What it is.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the document has exactly the operations that are served: those of SCIM from its routes and the registry,
 //! those of the other APIs from their tables. What status and media type a refusal has is found out by spelling
-//! one.
+//! one. A schema's name begins with its API's, so what one API gains renames nothing of another.
 
 mod resources;
 mod scim;
@@ -52,6 +52,9 @@ const REFUSED: [ErrorKind; 12] = [
     ErrorKind::Unavailable,
 ];
 
+/// Where the schemas of types are, in the document.
+const DEFINITIONS: &str = "/components/schemas";
+
 /// The page that shows the document: one file, which fetches nothing but the document.
 pub(super) fn page() -> HttpResponse {
     let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
@@ -74,24 +77,24 @@ pub(super) fn answer(app: &App, registry: &Registry) -> HttpResponse {
 
 /// The document, with the schemas of this registry.
 fn document(registry: &Registry) -> Value {
-    let mut generator = SchemaGenerator::new(SchemaSettings::draft2020_12().with(|settings| {
-        settings.definitions_path = "/components/schemas".into();
-    }));
     let mut paths = Paths::default();
     let mut schemas = resources::schemas(registry);
     let mut responses: Map<String, Value> = Spelling::SCIM.responses().collect();
-    schemas.insert(Spelling::SCIM.schema_name(), (Spelling::SCIM.schema)(&mut generator).to_value());
+    schemas.insert(Spelling::SCIM.schema_name(), (Spelling::SCIM.schema)(&mut generator()).to_value());
     scim::operations(registry, &mut paths);
     for api in APIS {
         let spelling = Spelling { name: api.name, spell: api.spelling, schema: api.refusal };
-        schemas.insert(spelling.schema_name(), (spelling.schema)(&mut generator).to_value());
+        let mut generator = generator();
+        let refusal = (spelling.schema)(&mut generator).to_value();
+        schemas.insert(spelling.schema_name(), spelling.owned(refusal));
         responses.extend(spelling.responses());
         for operation in api.operations {
             let described = describe(api, operation, spelling, &mut generator);
             paths.add(operation.route(), operation.method, described);
         }
+        let definitions = generator.take_definitions(false).into_iter();
+        schemas.extend(definitions.map(|(name, schema)| (spelling.component(&name), spelling.owned(schema))));
     }
-    schemas.extend(generator.take_definitions(false));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -108,6 +111,13 @@ fn document(registry: &Registry) -> Value {
         },
         "security": [{"bearer": []}],
     })
+}
+
+/// What makes schemas of types, for one API.
+fn generator() -> SchemaGenerator {
+    SchemaGenerator::new(SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = DEFINITIONS.into();
+    }))
 }
 
 /// The ways in which requests present their tokens.
@@ -160,8 +170,10 @@ fn describe(api: &Api, operation: &Operation, spelling: Spelling, generator: &mu
     }
     for Answer(status, description, schema) in operation.answers {
         let content = match schema {
-            Some(schema) if *status < 400 => Some(content("application/json", *schema, generator)),
-            Some(schema) => Some(content(&spelling.media_type(), *schema, generator)),
+            Some(schema) if *status < 400 => {
+                Some(spelling.content_of("application/json", *schema, generator))
+            }
+            Some(schema) => Some(spelling.content_of(&spelling.media_type(), *schema, generator)),
             None if *status >= 400 && !is_open => Some(spelling.content()),
             None => None,
         };
@@ -186,7 +198,8 @@ fn describe(api: &Api, operation: &Operation, spelling: Spelling, generator: &mu
         },
     );
     if let Some(schema) = operation.takes {
-        let body = json!({"required": true, "content": content("application/json", schema, generator)});
+        let content = spelling.content_of("application/json", schema, generator);
+        let body = json!({"required": true, "content": content});
         described.insert("requestBody".into(), body);
     }
     described.insert("responses".into(), json!(responses));
@@ -219,10 +232,6 @@ fn in_query(name: &str, schema: &Value, description: &str) -> Value {
     json!({"name": name, "in": "query", "schema": schema, "description": description})
 }
 
-fn content(media_type: &str, schema: SchemaOf, generator: &mut SchemaGenerator) -> Value {
-    json!({media_type: {"schema": schema(generator)}})
-}
-
 /// Gives an object a member.
 fn put(object: &mut Value, name: &str, value: Value) {
     if let Some(object) = object.as_object_mut() {
@@ -231,7 +240,7 @@ fn put(object: &mut Value, name: &str, value: Value) {
 }
 
 fn reference(name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{name}")})
+    json!({"$ref": format!("#{DEFINITIONS}/{name}")})
 }
 
 /// A name without characters that names of components may not have.
@@ -285,7 +294,36 @@ impl Spelling {
     }
 
     fn schema_name(self) -> String {
-        plain(&format!("{}.Refusal", self.name))
+        self.component("Refusal")
+    }
+
+    /// What a schema of this API is called among those of all.
+    fn component(self, name: &str) -> String {
+        plain(&format!("{}.{name}", self.name))
+    }
+
+    fn content_of(self, media_type: &str, schema: SchemaOf, generator: &mut SchemaGenerator) -> Value {
+        json!({media_type: {"schema": self.owned(schema(generator).to_value())}})
+    }
+
+    /// A schema as the generator made it, with what it refers to by the names of this API.
+    fn owned(self, schema: Value) -> Value {
+        match schema {
+            Value::String(text) => {
+                match text.strip_prefix('#').and_then(|rest| rest.strip_prefix(DEFINITIONS)) {
+                    Some(name) => Value::String(format!(
+                        "#{DEFINITIONS}/{}",
+                        self.component(name.trim_start_matches('/'))
+                    )),
+                    None => Value::String(text),
+                }
+            }
+            Value::Array(values) => values.into_iter().map(|value| self.owned(value)).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(name, value)| (name, self.owned(value))).collect()
+            }
+            simple => simple,
+        }
     }
 
     /// The status and the media type of such a refusal.

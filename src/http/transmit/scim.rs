@@ -34,6 +34,7 @@ struct Entry {
 
 /// A user that is to be made or changed.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "ScimInput")]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Input {
     user_name: Option<String>,
