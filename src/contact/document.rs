@@ -52,6 +52,13 @@ pub fn settle(
     Ok(contacts.written(kind, resource))
 }
 
+/// Whether two versions of a user say something else of addresses and numbers. Where they do not, what was settled in
+/// one is settled in the other.
+pub fn differ(old: &Resource, new: &Resource) -> bool {
+    let names = ContactKind::ALL.map(ContactKind::attribute).into_iter().chain([urn::IDENTIFIERS]);
+    names.into_iter().any(|name| old.body().get(name) != new.body().get(name))
+}
+
 impl Contacts {
     /// The contacts of a user's document.
     ///

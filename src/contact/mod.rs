@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 pub use canonical::{Region, UnknownRegion, address, admitted, canonical, number};
 pub use command::{Add, Demotion, Error, Outcome, Primary, Select, SetPrimary, Truth};
-pub use document::settle;
+pub use document::{differ, settle};
 pub use policy::{Claims, Policy};
 
 use crate::scim::schema::ContactKind;

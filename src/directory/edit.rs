@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::contact;
 use crate::context::Context;
 use crate::directory::members::MembershipChange;
 use crate::directory::{Directory, Failure, check_password, resource_of, rules, settled};
@@ -96,7 +97,10 @@ impl Directory {
         let old = resource_of(record)?;
         let new = match edit.make(cx, kind, &old)? {
             Some(new) if new != old => {
-                let new = settled(cx, kind, record.id.as_str(), new)?;
+                let new = match contact::differ(&old, &new) {
+                    true => settled(cx, kind, record.id.as_str(), new)?,
+                    false => new,
+                };
                 self.hasher.protect(kind, new, Some(&old)).await?
             }
             _ => old.clone(),

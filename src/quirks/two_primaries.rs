@@ -23,7 +23,8 @@ use crate::scim::schema::{Attribute, Type};
 pub(super) fn rewrite(attribute: &Attribute, extent: Extent, value: &mut Value) -> bool {
     let has_flag = attribute.sub("primary").is_some_and(|sub| sub.kind == Type::Boolean);
     let Value::Array(elements) = value else { return false };
-    if !has_flag || extent != Extent::All {
+    let flagged = elements.iter().filter(|element| flag(element) == Some(true)).count();
+    if !has_flag || extent != Extent::All || flagged < 2 {
         return false;
     }
     let identities = identities(attribute, elements);

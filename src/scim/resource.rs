@@ -39,7 +39,7 @@ impl Resource {
         let mut extended = Vec::new();
         for extension in &kind.extensions {
             let id = &*extension.schema.id;
-            if let Some(Value::Object(mut container)) = values.shift_remove(id) {
+            if let Some(Value::Object(mut container)) = values.swap_remove(id) {
                 let ordered = take_in_order(&extension.schema.attributes, &mut container);
                 if !ordered.is_empty() {
                     extended.push((id.to_owned(), Value::Object(ordered)));
@@ -78,6 +78,9 @@ impl Resource {
 
     /// Splits the body into what is shown and what is not.
     pub fn to_document(&self, kind: &ResourceType) -> Document {
+        if !self.may_hold_secrets(kind) {
+            return Document { visible: text(&self.body), secret: None };
+        }
         let mut visible = self.body.clone();
         let mut secret = take_secrets(&kind.attributes, &mut visible);
         for extension in &kind.extensions {
@@ -88,11 +91,26 @@ impl Resource {
                 secret.insert(id.to_owned(), Value::Object(hidden));
             }
         }
-        Document {
-            visible: Value::Object(visible).to_string(),
-            secret: (!secret.is_empty()).then(|| Value::Object(secret).to_string()),
-        }
+        Document { visible: text(&visible), secret: (!secret.is_empty()).then(|| text(&secret)) }
     }
+
+    /// Whether there is a value of an attribute that is never returned, or has parts that are not.
+    fn may_hold_secrets(&self, kind: &ResourceType) -> bool {
+        let containers = kind.extensions.iter().filter_map(|extension| {
+            let container = self.body.get(&*extension.schema.id)?.as_object()?;
+            Some((&extension.schema.attributes, container))
+        });
+        let is_secret = |attribute: &Attribute| attribute.returned == Returned::Never;
+        let may_be_secret = |a: &Attribute| is_secret(a) || a.sub_attributes.iter().any(|sub| is_secret(sub));
+        std::iter::once((&kind.attributes, &self.body)).chain(containers).any(|(attributes, body)| {
+            attributes.iter().any(|a| may_be_secret(a) && body.contains_key(&a.name))
+        })
+    }
+}
+
+fn text(body: &Map<String, Value>) -> String {
+    // What is JSON already can be written, and memory takes all of it.
+    serde_json::to_string(body).unwrap_or_default()
 }
 
 /// Moves the values into the schema's order; what is null or empty is left behind.
@@ -102,8 +120,8 @@ pub(in crate::scim) fn take_in_order(
 ) -> Map<String, Value> {
     let mut out = Map::with_capacity(values.len());
     for attribute in attributes {
-        if let Some(value) = values.shift_remove(&attribute.name).filter(|value| !is_none(value)) {
-            out.insert(attribute.name.clone(), value);
+        if let Some((name, value)) = values.swap_remove_entry(&attribute.name).filter(|(_, v)| !is_none(v)) {
+            out.insert(name, value);
         }
     }
     out

@@ -111,14 +111,18 @@ impl SideRows {
         also_unique: Unique<'_>,
     ) -> Result<[Self; 2], StoreError> {
         let [old, new] = versions.map(Resource::body);
-        let differs = |name: &str| old.get(name) != new.get(name);
+        let altered = old.iter().filter(|(name, value)| new.get(*name) != Some(*value)).map(|(name, _)| name);
+        let added = new.keys().filter(|name| !old.contains_key(*name));
+        let mut names: HashSet<&str> = altered.chain(added).map(String::as_str).collect();
         // Who claims an address depends on all addresses, and on what is known of them.
         let contacts = kind.all_attributes().filter(|attribute| matches!(attribute.kept, Kept::Contact(_)));
         let contacts: HashSet<&str> = contacts.map(|a| a.extension.as_deref().unwrap_or(&a.name)).collect();
-        let moves_contacts = contacts.iter().any(|name| differs(name));
-        let counts = |name: &str| name == "id" || differs(name) || moves_contacts && contacts.contains(name);
+        if !names.is_disjoint(&contacts) {
+            names.extend(contacts);
+        }
+        names.insert("id");
         let rows = |body: &Map<String, Json>| {
-            let part = body.iter().filter(|(name, _)| counts(name));
+            let part = names.iter().filter_map(|name| body.get_key_value(*name));
             let part = part.map(|(name, value)| (name.clone(), value.clone())).collect();
             Self::made(layout, kind, &part, label(body), also_unique)
         };
