@@ -281,8 +281,13 @@ impl Job<'_> {
         let condition = Condition::from_headers(action.version.as_deref(), None);
         let record = match action.verb {
             Verb::Post => directory.insert(cx, kind, ResourceId::from_text(id), data).await?.0,
-            Verb::Put => directory.write(cx, kind, id, &condition, &Edit::whole(cx, kind, data)?).await?,
-            Verb::Patch => directory.write(cx, kind, id, &condition, &Edit::parts(cx, kind, data)?).await?,
+            Verb::Put | Verb::Patch => {
+                let edit = match action.verb {
+                    Verb::Put => Edit::whole(cx, kind, data)?,
+                    _ => Edit::parts(cx, kind, data)?,
+                };
+                directory.write(cx, kind, id, &condition, &edit, false).await?.0
+            }
             Verb::Delete => {
                 directory.delete(cx, kind, id, &condition).await?;
                 return Ok(None);

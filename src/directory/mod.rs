@@ -55,7 +55,7 @@ use crate::scim::resource::Resource;
 use crate::scim::urn;
 use crate::scim::version::Condition;
 pub use crate::store::Deleted;
-use crate::store::{Mutation, Record, Scope, Search, Store, StoreError, Unique, What};
+use crate::store::{GroupRef, Mutation, Record, Scope, Search, Store, StoreError, Unique, What};
 
 /// How often a write that lost a race is tried again before the client is asked to come back.
 pub(crate) const ATTEMPTS: usize = 32;
@@ -89,8 +89,7 @@ impl Directory {
         id: &str,
         projection: &Projection,
     ) -> Result<Entry, Failure> {
-        let with_groups = kind.groups().is_some_and(|attribute| projection.shows(kind, attribute));
-        let found = self.store.get(cx.caller.tenant, kind, id, with_groups).await?;
+        let found = self.store.get(cx.caller.tenant, kind, id, shows_groups(kind, projection)).await?;
         let (record, groups) = found.ok_or_else(|| not_found(kind, id))?;
         let mut entry = self.entry(cx, kind, record);
         entry.groups = groups;
@@ -124,8 +123,7 @@ impl Directory {
         if let Some(cursor) = &query.cursor {
             return self.page_at(cx, (kinds, query, projection), search, cursor).await;
         }
-        let shows = |kind: &Arc<ResourceType>| kind.groups().is_some_and(|a| projection.shows(kind, a));
-        let shown: Vec<bool> = kinds.iter().map(shows).collect();
+        let shown: Vec<bool> = kinds.iter().map(|kind| shows_groups(kind, projection)).collect();
         let (page, groups) = match shown.contains(&true) {
             true => self.store.search_with_groups(cx.caller.tenant, &search).await,
             false => self.store.search(cx.caller.tenant, &search).await.map(|page| (page, Vec::new())),
@@ -174,8 +172,8 @@ impl Directory {
         projection: &Projection,
     ) -> Result<Entry, Failure> {
         let edit = Edit::whole(cx, kind, &body)?;
-        let record = self.write(cx, kind, id, condition, &edit).await?;
-        self.answer(cx, kind, record, edit.touched, projection, None).await
+        let written = self.write(cx, kind, id, condition, &edit, shows_groups(kind, projection)).await?;
+        self.answer(cx, kind, written, edit.touched, projection, None).await
     }
 
     /// Applies the body of a PATCH to a resource.
@@ -195,9 +193,9 @@ impl Directory {
         projection: &Projection,
     ) -> Result<Entry, Failure> {
         let edit = Edit::parts(cx, kind, &body)?;
-        let record = self.write(cx, kind, id, condition, &edit).await?;
+        let written = self.write(cx, kind, id, condition, &edit, shows_groups(kind, projection)).await?;
         let limit = (*projection == Projection::Default).then_some(MEMBERS_IN_PATCH_ANSWER);
-        self.answer(cx, kind, record, edit.touched, projection, limit).await
+        self.answer(cx, kind, written, edit.touched, projection, limit).await
     }
 
     /// Deletes a resource, its memberships and its contacts.
@@ -241,6 +239,7 @@ impl Directory {
     }
 
     /// The common course of PUT and PATCH: read, compute, write if anything changed, and again if the race was lost.
+    /// Answers the record, and on request the groups that the resource is in, which are read with it.
     async fn write(
         &self,
         cx: &Context,
@@ -248,18 +247,20 @@ impl Directory {
         id: &str,
         condition: &Condition,
         edit: &Edit,
-    ) -> Result<Record, Failure> {
+        with_groups: bool,
+    ) -> Result<(Record, Vec<GroupRef>), Failure> {
         self.check_members(cx, edit.change.wanted()).await?;
         let _turn = self.queue.enter(cx.caller.tenant, id).await;
         for _ in 0..ATTEMPTS {
-            let record = self.current(cx, kind, id, condition).await?;
+            let (record, groups) = self.current_with_groups(cx, kind, id, condition, with_groups).await?;
             let Some(Revision { old, new, members }) = self.revise(cx, kind, &record, edit).await? else {
-                return Ok(record);
+                return Ok((record, groups));
             };
             let mutation = mutation(cx, kind, &record.id, edit.what);
             match self.store.update(&mutation, &record, &old, &new, &members).await {
                 Err(StoreError::Conflict) => {}
-                other => return other.map_err(|error| refusal(kind, error)),
+                Err(error) => return Err(refusal(kind, error)),
+                Ok(record) => return Ok((record, groups)),
             }
         }
         Err(contended())
@@ -273,10 +274,22 @@ impl Directory {
         id: &str,
         condition: &Condition,
     ) -> Result<Record, Failure> {
-        let found = self.store.get(cx.caller.tenant, kind, id, false).await?;
-        let (record, _) = found.ok_or_else(|| not_found(kind, id))?;
+        Ok(self.current_with_groups(cx, kind, id, condition, false).await?.0)
+    }
+
+    /// The same, and on request the groups that the resource is in.
+    async fn current_with_groups(
+        &self,
+        cx: &Context,
+        kind: &Arc<ResourceType>,
+        id: &str,
+        condition: &Condition,
+        with_groups: bool,
+    ) -> Result<(Record, Vec<GroupRef>), Failure> {
+        let found = self.store.get(cx.caller.tenant, kind, id, with_groups).await?;
+        let (record, groups) = found.ok_or_else(|| not_found(kind, id))?;
         if condition.allows_write(record.version) {
-            return Ok(record);
+            return Ok((record, groups));
         }
         let detail = format!("the resource has version {}", crate::scim::version::etag(record.version));
         Err(ScimError::new(ErrorKind::PreconditionFailed, detail).into())
@@ -287,15 +300,15 @@ impl Directory {
         &self,
         cx: &Context,
         kind: &Arc<ResourceType>,
-        record: Record,
+        (record, groups): (Record, Vec<GroupRef>),
         touched: Vec<String>,
         projection: &Projection,
         most_members: Option<u32>,
     ) -> Result<Entry, Failure> {
         let mut entry = self.entry(cx, kind, record);
+        entry.groups = groups;
         entry.touched = touched;
         let entries = std::slice::from_mut(&mut entry);
-        self.load_groups(cx, entries, projection).await?;
         self.load_members(cx, entries, projection, most_members).await?;
         self.load_references(cx, entries, projection).await?;
         Ok(entry)
@@ -314,6 +327,11 @@ impl Directory {
             Some(id) => Err(ScimError::value(format!("members: there is no resource {id:?}")).into()),
         }
     }
+}
+
+/// Whether the representation has the groups that a resource of the type is in.
+fn shows_groups(kind: &ResourceType, projection: &Projection) -> bool {
+    kind.groups().is_some_and(|attribute| projection.shows(kind, attribute))
 }
 
 /// A resource that is about to be created.

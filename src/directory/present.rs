@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::context::Context;
 use crate::directory::entry::{Entry, Members};
 use crate::directory::pieces::MEMBERS_AT_ONCE;
-use crate::directory::{Directory, Failure};
+use crate::directory::{Directory, Failure, shows_groups};
 use crate::scim::projection::Projection;
 use crate::scim::registry::ResourceType;
 use crate::store::Record;
@@ -26,8 +26,8 @@ impl Directory {
         entries: &mut [Entry],
         projection: &Projection,
     ) -> Result<(), Failure> {
-        let shows = |entry: &Entry| entry.kind.groups().is_some_and(|a| projection.shows(&entry.kind, a));
-        let ids: Vec<&str> = entries.iter().filter(|e| shows(e)).map(|e| e.record.id.as_str()).collect();
+        let shows = |entry: &&Entry| shows_groups(&entry.kind, projection);
+        let ids: Vec<&str> = entries.iter().filter(shows).map(|e| e.record.id.as_str()).collect();
         if ids.is_empty() {
             return Ok(());
         }
