@@ -79,7 +79,7 @@ impl Directory {
         if let Some(secrets) = secrets {
             if urn::same(&kind.schema.id, urn::USER) {
                 check_hash(secrets.get(PASSWORD))?;
-                brings_hash = !index(&body)?.contains_key(PASSWORD);
+                brings_hash = index(&body)?.get(PASSWORD).is_none();
             }
             body = Resource::stored(body, Some(secrets)).into_body();
         }
@@ -157,7 +157,7 @@ impl Given {
             let text = value.as_str()?;
             text.strip_prefix("W/").unwrap_or(text).trim_matches('"').parse().ok().filter(|n: &i64| *n > 0)
         });
-        Ok(Self { id, created: instant("created")?, modified: instant("lastmodified")?, version })
+        Ok(Self { id, created: instant("created")?, modified: instant("lastModified")?, version })
     }
 
     fn stamp(&self, now: DateTime<Utc>) -> Stamp {

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use crate::scim::error::ScimError;
@@ -124,10 +125,17 @@ impl<'de> Visitor<'de> for Nested {
         let inner = self.deeper()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the member {name:?} is there twice")));
+            match object.entry(name) {
+                Entry::Vacant(place) => {
+                    place.insert(members.next_value_seed(inner)?);
+                }
+                Entry::Occupied(place) => {
+                    return Err(A::Error::custom(format_args!(
+                        "the member {:?} is there twice",
+                        place.key()
+                    )));
+                }
             }
-            object.insert(name, members.next_value_seed(inner)?);
         }
         Ok(Value::Object(object))
     }

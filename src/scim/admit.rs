@@ -57,15 +57,13 @@ impl ResourceType {
     /// `invalidSyntax` for a wrong envelope, `invalidValue` for a wrong or missing value; the detail names the attribute.
     pub fn admit(&self, body: &Map<String, Value>, rules: Rules) -> Result<Admitted, ScimError> {
         let members_of_body = index(body)?;
-        self.check_schemas(members_of_body.get("schemas").copied())?;
+        self.check_schemas(members_of_body.get("schemas"))?;
         let is_known = |name: &str| self.attribute(name).is_some() || self.extension(name).is_some();
         check_known(body, rules, &self.name, is_known)?;
         let mut admitted = Admitted { resource: Resource::default(), members: None, mentioned: Vec::new() };
-        let mut out = Map::new();
+        let mut out = Map::with_capacity(body.len());
         for attribute in self.attributes.iter().filter(|a| is_writable(a) && a.name != "schemas") {
-            let Some(given) = members_of_body.get(attribute.name.to_ascii_lowercase().as_str()) else {
-                continue;
-            };
+            let Some(given) = members_of_body.get(&attribute.name) else { continue };
             admitted.mentioned.push(attribute.path.clone());
             if attribute.kept == Kept::Members {
                 admitted.members = Some(member_ids(attribute, given, rules)?);
@@ -75,7 +73,7 @@ impl ResourceType {
         }
         for extension in &self.extensions {
             let id = &extension.schema.id;
-            let Some(given) = members_of_body.get(id.to_ascii_lowercase().as_str()) else { continue };
+            let Some(given) = members_of_body.get(id) else { continue };
             admitted.mentioned.push(id.to_string());
             if let Some(container) =
                 container_value(&extension.schema, given, &mut admitted.mentioned, rules)?
@@ -138,18 +136,32 @@ impl Extension {
     }
 }
 
-/// A body's members by lower-case name (RFC 7643 §2.1: names are case-insensitive).
+/// The members of a body, found by their names in any case (RFC 7643 §2.1: names are case-insensitive).
+#[derive(Clone, Copy, Debug)]
+pub struct Members<'a>(&'a Map<String, Value>);
+
+impl<'a> Members<'a> {
+    /// The member of that name, which most clients spell as the schema does.
+    pub fn get(self, name: &str) -> Option<&'a Value> {
+        let in_any_case = || self.0.iter().find(|(given, _)| urn::same(given, name)).map(|(_, value)| value);
+        self.0.get(name).or_else(in_any_case)
+    }
+}
+
+/// The members of a body.
 ///
 /// # Errors
 /// `invalidSyntax` if one attribute is there twice (reading A11).
-pub fn index(body: &Map<String, Value>) -> Result<HashMap<String, &Value>, ScimError> {
-    let mut out = HashMap::with_capacity(body.len());
-    for (name, value) in body {
-        if out.insert(name.to_ascii_lowercase(), value).is_some() {
-            return Err(ScimError::syntax(format!("{name} is there twice, in different case")));
-        }
+pub fn index(body: &Map<String, Value>) -> Result<Members<'_>, ScimError> {
+    let mut names: Vec<&str> = body.keys().map(String::as_str).collect();
+    names.sort_by(|a, b| {
+        let lower = |byte: u8| byte.to_ascii_lowercase();
+        a.bytes().map(lower).cmp(b.bytes().map(lower))
+    });
+    match names.windows(2).find(|pair| matches!(pair, [a, b] if urn::same(a, b))) {
+        Some([_, name]) => Err(ScimError::syntax(format!("{name} is there twice, in different case"))),
+        _ => Ok(Members(body)),
     }
-    Ok(out)
 }
 
 /// Refuses a name that no schema has, where the rules say so.
@@ -315,10 +327,10 @@ pub fn admit_parts(
     rules: Rules,
 ) -> Result<Map<String, Value>, ScimError> {
     check_known(given, rules, &attribute.path, |name| attribute.sub(name).is_some())?;
+    let mut out = Map::with_capacity(given.len());
     let given = index(given).map_err(|error| error.at(&attribute.path))?;
-    let mut out = Map::new();
     for sub in &attribute.sub_attributes {
-        let Some(value) = given.get(sub.name.to_ascii_lowercase().as_str()) else { continue };
+        let Some(value) = given.get(&sub.name) else { continue };
         if !is_writable(sub) {
             continue;
         }
@@ -395,7 +407,7 @@ fn container_value(
     };
     let mut out = Map::new();
     for attribute in schema.attributes.iter().filter(|a| is_writable(a)) {
-        let Some(value) = given.get(attribute.name.to_ascii_lowercase().as_str()) else { continue };
+        let Some(value) = given.get(&attribute.name) else { continue };
         mentioned.push(attribute.path.clone());
         if let Some(value) = admit_value(attribute, value, rules)? {
             out.insert(attribute.name.clone(), value);

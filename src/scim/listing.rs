@@ -2,11 +2,9 @@
 //!
 //! Invariant: GET and `.search` give the same [`ListQuery`], so they cannot answer differently.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 
-use crate::scim::admit;
+use crate::scim::admit::{self, Members};
 use crate::scim::error::{ErrorKind, ScimError};
 use crate::scim::projection::Projection;
 use crate::scim::registry::{AttributeName, Path, ResourceType};
@@ -46,19 +44,19 @@ impl ListQuery {
         if !ids.filter_map(Value::as_str).any(|id| urn::same(id, urn::SEARCH_REQUEST)) {
             return Err(ScimError::syntax(format!("schemas must be [\"{}\"]", urn::SEARCH_REQUEST)));
         }
-        let cursor = text(&members, "cursor")?;
-        let count = integer(&members, "count");
+        let cursor = text(members, "cursor")?;
+        let count = integer(members, "count");
         let query = Self {
-            filter: text(&members, "filter")?,
-            sort_by: text(&members, "sortBy")?,
-            sort_order: text(&members, "sortOrder")?,
-            start_index: integer(&members, "startIndex")?,
+            filter: text(members, "filter")?,
+            sort_by: text(members, "sortBy")?,
+            sort_order: text(members, "sortOrder")?,
+            start_index: integer(members, "startIndex")?,
             count: if cursor.is_some() { count.map_err(invalid_count)? } else { count? },
             cursor,
         };
         let projection = Projection::parse(
-            names(&members, "attributes")?.as_deref(),
-            names(&members, "excludedAttributes")?.as_deref(),
+            names(members, "attributes")?.as_deref(),
+            names(members, "excludedAttributes")?.as_deref(),
         )?;
         Ok((query, projection))
     }
@@ -133,16 +131,16 @@ pub fn invalid_count(error: ScimError) -> ScimError {
     ScimError::new(ErrorKind::InvalidCount, error.detail)
 }
 
-fn text(members: &HashMap<String, &Value>, name: &str) -> Result<Option<String>, ScimError> {
-    match members.get(name.to_ascii_lowercase().as_str()) {
+fn text(members: Members<'_>, name: &str) -> Result<Option<String>, ScimError> {
+    match members.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(ScimError::value(format!("{name} must be a string"))),
     }
 }
 
-fn integer(members: &HashMap<String, &Value>, name: &str) -> Result<Option<i64>, ScimError> {
-    match members.get(name.to_ascii_lowercase().as_str()) {
+fn integer(members: Members<'_>, name: &str) -> Result<Option<i64>, ScimError> {
+    match members.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match value.as_i64() {
             Some(number) => Ok(Some(number)),
@@ -152,9 +150,9 @@ fn integer(members: &HashMap<String, &Value>, name: &str) -> Result<Option<i64>,
 }
 
 /// `attributes` and `excludedAttributes` are arrays in a body; a string of names, as in a URL, is understood too.
-fn names(members: &HashMap<String, &Value>, name: &str) -> Result<Option<String>, ScimError> {
+fn names(members: Members<'_>, name: &str) -> Result<Option<String>, ScimError> {
     let wrong = || ScimError::value(format!("{name} must be an array of strings"));
-    match members.get(name.to_ascii_lowercase().as_str()) {
+    match members.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(names)) => Ok(Some(names.clone())),
         Some(Value::Array(names)) => {

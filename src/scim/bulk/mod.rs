@@ -97,14 +97,14 @@ impl BulkRequest {
         if !ids.filter_map(Value::as_str).any(|id| urn::same(id, urn::BULK_REQUEST)) {
             return Err(ScimError::syntax(format!("schemas must be [\"{}\"]", urn::BULK_REQUEST)));
         }
-        let fail_on_errors = match members.get("failonerrors") {
+        let fail_on_errors = match members.get("failOnErrors") {
             None | Some(Value::Null) => None,
             Some(value) => match value.as_u64().map(usize::try_from) {
                 Some(Ok(limit)) if limit > 0 => Some(limit),
                 _ => return Err(ScimError::value("failOnErrors must be a whole number from 1 on")),
             },
         };
-        let given = match members.get("operations") {
+        let given = match members.get("Operations") {
             Some(Value::Array(operations)) if !operations.is_empty() => operations,
             _ => return Err(ScimError::syntax("Operations must be an array with at least one operation")),
         };
@@ -122,7 +122,7 @@ impl BulkRequest {
         }
         let mut request = Self {
             fail_on_errors,
-            all_or_nothing: all_or_nothing(members.get(&*urn::BULK_OPTIONS.to_ascii_lowercase()).copied())?,
+            all_or_nothing: all_or_nothing(members.get(urn::BULK_OPTIONS))?,
             operations: Vec::with_capacity(operations.len()),
         };
         let made = Made::of(&operations);
@@ -139,7 +139,7 @@ fn all_or_nothing(options: Option<&Value>) -> Result<bool, ScimError> {
         || ScimError::value(format!("{} must be {{\"allOrNothing\": true or false}}", urn::BULK_OPTIONS));
     match options {
         None | Some(Value::Null) => Ok(false),
-        Some(Value::Object(options)) => match admit::index(options)?.get("allornothing") {
+        Some(Value::Object(options)) => match admit::index(options)?.get("allOrNothing") {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(wanted)) => Ok(*wanted),
             Some(_) => Err(wrong()),
@@ -160,7 +160,7 @@ impl Made {
         for (index, operation) in operations.iter().enumerate() {
             let Ok(members) = admit::index(operation) else { continue };
             let text = |name: &str| members.get(name).and_then(|value| value.as_str());
-            let (Some(method), Some(id)) = (text("method"), text("bulkid")) else { continue };
+            let (Some(method), Some(id)) = (text("method"), text("bulkId")) else { continue };
             if method.eq_ignore_ascii_case("POST") && made.by_id.insert(id.to_owned(), index).is_some() {
                 made.twice.insert(id.to_owned());
             }
@@ -203,7 +203,7 @@ impl Action {
         registry: &Registry,
     ) -> Result<Self, ScimError> {
         let members = admit::index(given)?;
-        let text = |name: &str, wanted: &str| match members.get(&*name.to_ascii_lowercase()) {
+        let text = |name: &str, wanted: &str| match members.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
             Some(_) => Err(ScimError::value(format!("{name} must be {wanted}"))),

@@ -86,8 +86,8 @@ impl PatchRequest {
         ignore_read_only: bool,
     ) -> Result<Self, ScimError> {
         let members = admit::index(body)?;
-        check_envelope(members.get("schemas").copied())?;
-        let operations = match members.get("operations") {
+        check_envelope(members.get("schemas"))?;
+        let operations = match members.get("Operations") {
             Some(Value::Array(operations)) if !operations.is_empty() => operations,
             _ => return Err(ScimError::syntax("Operations must be an array with at least one operation")),
         };
@@ -141,8 +141,8 @@ impl Parser<'_> {
             Some(Value::String(path)) => Some(path.as_str()),
             Some(_) => return Err(ScimError::path("path must be a string")),
         };
-        let value = members.get("value").copied();
-        let verb = op_name(members.get("op").copied())?;
+        let value = members.get("value");
+        let verb = op_name(members.get("op"))?;
         let target = path.map(|path| Target::parse(path, self.kind)).transpose()?;
         if let (Some(path), Some(target)) = (path, &target) {
             self.described = path::described_value(path, target);
