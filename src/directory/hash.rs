@@ -55,7 +55,7 @@ impl Form {
 ///
 /// # Errors
 /// `invalidValue`.
-pub(super) fn check(hash: &str) -> Result<(), ScimError> {
+pub fn check(hash: &str) -> Result<(), ScimError> {
     let refused = |what: &str| Err(ScimError::value(what));
     let Some(form) = Form::of(hash) else {
         return refused("it is no hash of argon2, bcrypt, scrypt, pbkdf2 or sha-crypt, as in $2b$12$…");

@@ -36,6 +36,7 @@ use self::edit::{Edit, Revision};
 pub use self::entry::{Entry, Listing};
 pub use self::export::Export;
 pub use self::failure::Failure;
+pub use self::hash::check as check_hash;
 pub use self::import::{Import, Line, NewMembers, Outcome, Screened};
 pub use self::newcomer::Newcomer;
 use self::password::Hasher;

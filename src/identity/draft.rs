@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::contact::{Contacts, admitted};
 use crate::context::Context;
 use crate::courier::Channels;
+use crate::directory::check_hash;
 use crate::identity::user::{is_same_name, recovery_attribute};
 use crate::identity::{Bag, Error, PasswordInfo, State, User};
 use crate::scim::admit::{Rules, admit_value};
@@ -236,7 +237,7 @@ impl<'a> Draft<'a> {
     /// password or a hash.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the tenant does not; what is no hash is found when it is written.
+    /// [`Error::Invalid`] where the tenant does not, and for what is no hash of a known form or too dear.
     pub fn set_password_hash(&mut self, hash: &str, temporary: bool) -> Result<(), Error> {
         let invalid = |reason: &str| Error::Invalid { field: "passwordHash".into(), reason: reason.into() };
         if !self.cx.caller.profile.policy.accept_password_hashes {
@@ -244,9 +245,7 @@ impl<'a> Draft<'a> {
                 "hashes of passwords are taken where the tenant sets accept-password-hashes",
             ));
         }
-        if hash.is_empty() {
-            return Err(invalid("it must not be empty"));
-        }
+        check_hash(hash).map_err(|error| invalid(&error.detail))?;
         self.set(&format!("{}:passwordHash", urn::CREDENTIALS), &json!(hash))?;
         let updated = self.now();
         self.user.account.password = Some(PasswordInfo { temporary, updated, expires: None });

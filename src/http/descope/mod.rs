@@ -4,6 +4,7 @@
 //! one address and one number here: the primary ones.
 
 mod contacts;
+mod hashed;
 mod passwords;
 mod profile;
 mod refusal;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::contact::{Demotion, Select, SetPrimary, Source, Truth};
+use crate::http::descope::hashed::HashedPassword;
 use crate::http::descope::refusal::Refusal;
 use crate::identity::{Bag, Draft, Error, State, User};
 use crate::scim::schema::ContactKind;
@@ -40,8 +41,10 @@ pub(super) struct Input {
     status: Option<String>,
     /// Of new users only.
     password: Option<String>,
-    /// Not taken: a hash is of no use where it was not made.
-    hashed_password: Option<Value>,
+    /// The hash of the password, in its place; of new users only.
+    hashed_password: Option<HashedPassword>,
+    /// Not taken: Muster makes no passwords for one time.
+    seed: Option<String>,
     /// Not taken: users of Muster are in one tenant.
     user_tenants: Option<Vec<Value>>,
     /// Not taken: Muster restricts no applications.
@@ -58,7 +61,7 @@ impl Input {
     pub(super) fn check(&self) -> Result<(), Refusal> {
         let is_some = |list: &Option<Vec<Value>>| list.as_ref().is_some_and(|list| !list.is_empty());
         let lost = [
-            ("hashedPassword", self.hashed_password.is_some()),
+            ("seed", self.seed.as_ref().is_some_and(|seed| !seed.is_empty())),
             ("userTenants", is_some(&self.user_tenants)),
             ("ssoAppIds", is_some(&self.sso_app_ids)),
             ("familyAssociations", is_some(&self.family_associations)),
@@ -68,8 +71,13 @@ impl Input {
             Some((name, _)) => {
                 Err(Refusal::invalid(format!("{name} is not kept by this server; leave it out")))
             }
-            None => self.state().map(drop),
+            None => self.state().and(self.hash()).map(drop),
         }
+    }
+
+    /// The hash of the password as one text.
+    fn hash(&self) -> Result<Option<String>, Refusal> {
+        self.hashed_password.as_ref().map(HashedPassword::text).transpose()
     }
 
     /// Where the account shall be in its life.
@@ -139,6 +147,9 @@ impl Input {
         }
         if let Some(password) = &self.password {
             draft.set_password(password, false)?;
+        }
+        if let Ok(Some(hash)) = self.hash() {
+            draft.set_password_hash(&hash, false)?;
         }
         if let Ok(Some(state)) = self.state() {
             draft.set_state(state);

@@ -112,6 +112,9 @@ impl From<Error> for Refusal {
                 message: "Try again later".to_owned(),
                 retry_after: Some(seconds),
             }),
+            Error::Invalid { field, reason } if field == "passwordHash" => {
+                Self::invalid(format!("hashedPassword: {reason}"))
+            }
             Error::Failure(failure) => Self::Failure(failure.into()),
             other => Self::invalid(other.to_string()),
         }
