@@ -56,6 +56,10 @@ pub(super) struct Api {
     pub(super) token: fn(&HttpRequest) -> Option<&str>,
     /// The header that has it where it is not a bearer token, for the OpenAPI document.
     pub(super) key: Option<&'static str>,
+    /// The headers that its clients send, beside those that every API reads.
+    pub(super) headers: &'static [&'static str],
+    /// The headers of its answers that say something, beside those that every API sends.
+    pub(super) shows: &'static [&'static str],
     /// A refusal as this API's clients expect it; the text is the request's id.
     pub(super) spelling: fn(&Failure, &str) -> HttpResponse,
 }

@@ -1,6 +1,8 @@
 //! Pages in browsers: none may use the API, but those of the origins that the operator names.
 
+use muster::access::Scope;
 use muster::http::{ROUTES, Settings};
+use muster::id::TenantId;
 use muster::scim::registry::Registry;
 
 use crate::kit::App;
@@ -60,6 +62,39 @@ fn a_page_of_a_named_origin_may_read_answers_and_refusals() {
     }
     let options = app.scim("OPTIONS", "/Users").header("origin", ORIGIN).send();
     assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD, POST, OPTIONS")));
+}
+
+#[test]
+fn a_page_may_send_and_read_the_headers_of_every_api() {
+    let app = app(&[ORIGIN]);
+    for (path, headers) in [
+        ("/api/users", "x-api-key, content-type"),
+        ("/management/v1/users/1/phone", "authorization, x-zitadel-orgid"),
+        ("/zitadel.user.v2.UserService/SetPhone", "connect-protocol-version, connect-timeout-ms"),
+        (
+            "/v1/mgmt/user/create",
+            "authorization, x-descope-project-id, x-descope-sdk-name, x-descope-sdk-version",
+        ),
+        ("/scim/v2/Users", "authorization, prefer, if-match, if-none-match, x-request-id"),
+    ] {
+        let request = app.request("OPTIONS", path).header("origin", ORIGIN);
+        let request = request.header("access-control-request-method", "POST");
+        let answer = request.header("access-control-request-headers", headers).send();
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        let allowed = list(answer.header("access-control-allow-headers"));
+        assert!(list(Some(headers)).iter().all(|header| allowed.contains(header)), "{path}: {allowed:?}");
+    }
+    let asked = app.request("OPTIONS", "/api/users").header("origin", ORIGIN);
+    let asked = asked.header("access-control-request-method", "POST");
+    assert_eq!(asked.header("access-control-request-headers", "x-unknown").send().status, 400);
+    let key = app.new_token(TenantId::DEFAULT, Scope::IdentityRead, "default");
+    let request = app.request("GET", "/api/users").anonymous().header("x-api-key", &key);
+    let answer = request.header("origin", ORIGIN).send();
+    assert!(answer.header("x-pagination").is_some(), "{answer:?}");
+    let shown = list(answer.header("access-control-expose-headers"));
+    for header in ["x-pagination", "etag", "location", "allow", "retry-after", "x-request-id"] {
+        assert!(shown.contains(&header.to_owned()), "{header}: {shown:?}");
+    }
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(super) const API: Api = Api {
     refuses: &[],
     token: auth::bearer,
     key: None,
+    headers: &[],
+    shows: &[],
     spelling: problem::spell,
 };
 

@@ -37,6 +37,15 @@ pub(super) const API: Api = Api {
     refuses: &[404, 409, 429],
     token: |request| project_and_key(auth::bearer(request)?).map(|(_, key)| key),
     key: None,
+    headers: &[
+        "x-descope-project-id",
+        "x-descope-license",
+        "x-descope-sdk-name",
+        "x-descope-sdk-version",
+        "x-descope-sdk-session-id",
+        "x-descope-sdk-uuid",
+    ],
+    shows: &[],
     spelling: refusal::spell,
 };
 

@@ -25,6 +25,8 @@ pub(super) const API: Api = Api {
     refuses: &[],
     token: auth::bearer,
     key: None,
+    headers: &[],
+    shows: &[],
     spelling: problem::spell,
 };
 

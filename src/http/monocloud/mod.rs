@@ -32,6 +32,8 @@ pub(super) const API: Api = Api {
     refuses: &[404, 422, 429],
     token: key,
     key: Some(KEY),
+    headers: &[KEY],
+    shows: &[search::PAGINATION],
     spelling: refusal::spell,
 };
 

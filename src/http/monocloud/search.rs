@@ -23,6 +23,9 @@ use crate::identity::Query;
 use crate::scim::filter::quoted;
 use crate::scim::urn;
 
+/// The header that tells about a page.
+pub(super) const PAGINATION: &str = "x-pagination";
+
 /// How many entries a page has, and the most that it may have.
 const SIZE: u64 = 10;
 const LARGEST_SIZE: u64 = 1_000;
@@ -71,7 +74,7 @@ impl Page {
         let text = serde_json::to_string(entries).map_err(|error| Failure::internal(error.to_string()))?;
         Ok(HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "application/json"))
-            .insert_header(("x-pagination", about.to_string()))
+            .insert_header((PAGINATION, about.to_string()))
             .body(text))
     }
 }

@@ -33,6 +33,8 @@ pub(super) const API: Api = Api {
     refuses: &[404, 409, 429],
     token: auth::bearer,
     key: None,
+    headers: &[],
+    shows: &[],
     spelling: refusal::spell,
 };
 

@@ -38,6 +38,8 @@ pub(super) const REST: Api = Api {
     refuses: &[404, 409, 429, 501],
     token: auth::bearer,
     key: None,
+    headers: &[ORGANISATION],
+    shows: &[],
     spelling: |failure, request_id| Spelling::Gateway.spell(failure, request_id),
 };
 
@@ -51,6 +53,8 @@ pub(super) const CONNECT: Api = Api {
     refuses: &[404, 409, 429, 501],
     token: auth::bearer,
     key: None,
+    headers: &[ORGANISATION, "connect-protocol-version", "connect-timeout-ms"],
+    shows: &[],
     spelling: |failure, request_id| Spelling::Connect.spell(failure, request_id),
 };
 
