@@ -107,16 +107,22 @@ impl<'a> Draft<'a> {
         if ids.is_empty() && !self.user.login_ids().is_empty() {
             return Err(Error::LastLoginId);
         }
+        let name = format!("{}:loginIds", urn::IDENTIFIERS);
+        let invalid = |reason: String| Error::Invalid { field: "loginIds".into(), reason };
+        let path = self.kind.resolve(&AttributeName::split(&name));
+        let path = path.ok_or_else(|| invalid("there is no such attribute".into()))?;
         let mut unique: Vec<&str> = Vec::new();
         for id in ids.iter().map(|id| id.trim()) {
             if id.is_empty() || id.contains(char::is_control) || id.len() > 256 {
-                let reason = "it must have 1 to 256 bytes and no control characters".into();
-                return Err(Error::Invalid { field: "loginIds".into(), reason });
+                return Err(invalid("it must have 1 to 256 bytes and no control characters".into()));
             }
             if !unique.iter().any(|other| is_same_name(other, id)) {
                 unique.push(id);
             }
         }
+        // What may be a user name may be one of these, as one becomes the user name where that goes.
+        admit_value(&path.attribute, &json!(unique), Rules::default())
+            .map_err(|error| invalid(error.detail))?;
         let ids = json!(unique);
         self.put(Some(urn::IDENTIFIERS), "loginIds", ids);
         Ok(())

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::contact::Contact;
 use crate::context::Context;
 use crate::directory::Stored;
-use crate::identity::user::is_same_name;
 use crate::identity::{Error, Identity, User};
 use crate::scim::filter::quoted;
 use crate::scim::listing::ListQuery;
@@ -126,34 +125,6 @@ impl Identity {
     async fn only(&self, cx: &Context, filter: String) -> Result<User, Error> {
         let query = Query { filter: Some(filter), limit: 1, ..Query::default() };
         self.search(cx, &query).await?.users.into_iter().next().ok_or(Error::NoUser)
-    }
-
-    /// Refuses names to log in by that are another user's; those before it has had. A user name is unique among user names
-    /// and a login id among login ids already.
-    pub(super) async fn check_names(
-        &self,
-        cx: &Context,
-        before: &[String],
-        user: &User,
-    ) -> Result<(), Error> {
-        let ids = user.login_ids();
-        let is_in = |names: &[&str], name: &str| names.iter().any(|other| is_same_name(other, name));
-        for name in user.login_names() {
-            if before.iter().any(|other| is_same_name(other, name)) {
-                continue;
-            }
-            let (own, elsewhere) = match (is_in(&ids, name), user.user_name().is_some_and(|own| own == name))
-            {
-                (true, true) => continue,
-                (true, false) => ("loginIds", "userName".to_owned()),
-                (false, _) => ("userName", format!("{}:loginIds", urn::IDENTIFIERS)),
-            };
-            let filter = format!("{elsewhere} eq {}", quoted(name));
-            if self.other(cx, filter, user.id()).await?.is_some() {
-                return Err(Error::Taken(own.to_owned()));
-            }
-        }
-        Ok(())
     }
 
     /// Another user who logs in by this address or number: by a name that it is, or because it was verified, which is

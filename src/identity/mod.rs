@@ -126,7 +126,6 @@ impl Identity {
         let user = User::of(cx, blank, std::iter::empty())?;
         let mut draft = Draft::new(cx, Self::kind(cx)?, self.channels, user, Vec::new());
         let out = edit(&mut draft)?;
-        self.check_names(cx, &[], draft.user()).await?;
         let (resource, asides) = draft.finish();
         let amendment = Amendment { resource, asides };
         let stored = self.directory.enrol(cx, Self::kind(cx)?, &id, amendment).await?;
@@ -146,10 +145,8 @@ impl Identity {
         let amend = async |stored: &Stored| {
             let user = self.whole(cx, stored.clone()).await?;
             let challenges = self.store.challenges(cx.caller.tenant, stored.record.pk).await?;
-            let names: Vec<String> = user.login_names().into_iter().map(str::to_owned).collect();
             let mut draft = Draft::new(cx, Self::kind(cx)?, self.channels, user, challenges);
             let out = edit(&mut draft)?;
-            self.check_names(cx, &names, draft.user()).await?;
             let (resource, asides) = draft.finish();
             Ok::<_, Error>((Amendment { resource, asides }, out))
         };

@@ -240,7 +240,7 @@ impl User {
 
 /// Whether two names to log in by are one.
 pub(super) fn is_same_name(one: &str, other: &str) -> bool {
-    Key::folded(one) == Key::folded(other)
+    Key::user_name(one) == Key::user_name(other)
 }
 
 /// The attribute of the identifiers extension that has addresses or numbers for recovery.

@@ -53,6 +53,11 @@ impl Key {
         Self(fold(text))
     }
 
+    /// The key of a name to log in by.
+    pub fn user_name(text: &str) -> Self {
+        Self(fold_user_name(text))
+    }
+
     /// The key of text that is compared in lower case, where ß is not ss and ſ is not s: whoever has one need not
     /// have the other.
     pub fn lowered(text: &str) -> Self {

@@ -470,10 +470,15 @@ fn comparison(
         Type::Binary => Comparison::Octets,
         Type::Complex => Comparison::Nothing,
         Type::Reference if points_at_resources(reference_types) => Comparison::ResourceUri,
-        Type::String if &**home.schema == urn::USER && name == "userName" => Comparison::UserName,
+        Type::String if is_user_name(home, name) => Comparison::UserName,
         Type::String | Type::Reference if case_exact => Comparison::Exact,
         Type::String | Type::Reference => Comparison::Folded,
     }
+}
+
+/// The names by which a user logs in compare alike, whichever attribute has them.
+fn is_user_name(home: &Home<'_>, name: &str) -> bool {
+    matches!((&**home.schema, name), (urn::USER, "userName") | (urn::IDENTIFIERS, "loginIds"))
 }
 
 fn points_at_resources(reference_types: &[String]) -> bool {

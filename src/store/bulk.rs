@@ -173,7 +173,7 @@ impl Store {
                 (sql, vec![tenant.0.into(), contact_number(kind).into()])
             } else {
                 let sql = "SELECT f.key, f.resource FROM fact f \
-                           WHERE f.tenant = $1 AND f.path = $2 AND f.uniq = 1 AND f.key IN ({ids})";
+                           WHERE f.tenant = $1 AND f.uniq > 0 AND f.uniq = $2 AND f.key IN ({ids})";
                 (sql, vec![tenant.0.into(), path.into()])
             };
             for mut row in self.by_ids(sql, params, keys.into_iter().map(Value::Text)).await? {
@@ -320,8 +320,11 @@ impl Arrival {
     /// The values that nobody else may have, and the attributes that they are of.
     fn unique(&self) -> Vec<((i64, String), &str)> {
         let id = ((ID, self.record.id.as_str().to_owned()), "id");
-        let facts = self.rows.facts.iter().filter(|(_, row)| row.unique);
-        let facts = facts.map(|((path, key, _), row)| ((*path, key.clone()), row.attribute.as_str()));
+        let facts = self
+            .rows
+            .facts
+            .iter()
+            .filter_map(|((_, key, _), row)| Some(((row.unique?, key.clone()), row.attribute.as_str())));
         let claims = self.rows.contacts.iter().filter(|row| row.claim);
         let claims =
             claims.map(|row| ((-contact_number(row.kind), row.canonical.clone()), row.kind.attribute()));

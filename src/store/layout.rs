@@ -94,6 +94,15 @@ impl KindLayout<'_> {
         self.numbers.paths.iter().map(|(path, &number)| (number, path.as_str())).collect()
     }
 
+    /// Within the values of which path a value of an attribute with this number is unique: its own. A login id is unique
+    /// among user names, which are names to log in by, too.
+    pub(super) fn space(&self, attribute: &Attribute, number: i64) -> i64 {
+        let is_login_id =
+            attribute.name == "loginIds" && attribute.extension.as_deref() == Some(urn::IDENTIFIERS);
+        let names = is_login_id.then(|| self.numbers.paths.get("userName")).flatten();
+        names.copied().unwrap_or(number)
+    }
+
     /// Where the values of this simple attribute of the type are.
     pub(super) fn place(&self, attribute: &Attribute) -> Place {
         let fact =

@@ -68,7 +68,7 @@ use sqlite::Sqlite;
 
 /// The history of the tables in SQLite; files named for no engine are every engine's. Numbers rise, and what was
 /// released is never edited.
-const SQLITE_MIGRATIONS: [Migration; 13] = [
+const SQLITE_MIGRATIONS: [Migration; 14] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_statistics.sqlite.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
@@ -82,10 +82,11 @@ const SQLITE_MIGRATIONS: [Migration; 13] = [
     Migration { number: 11, sql: include_str!("migrations/0011_token_parent.sql") },
     Migration { number: 12, sql: include_str!("migrations/0012_deleted.sql") },
     Migration { number: 15, sql: include_str!("migrations/0015_schema_change.sql") },
+    Migration { number: 16, sql: include_str!("migrations/0016_names.sql") },
 ];
 
 /// The history of the tables in PostgreSQL, which gathers its own statistics.
-const POSTGRES_MIGRATIONS: [Migration; 11] = [
+const POSTGRES_MIGRATIONS: [Migration; 12] = [
     Migration { number: 1, sql: include_str!("migrations/0001_directory.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_import.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_token_subject.sql") },
@@ -97,6 +98,7 @@ const POSTGRES_MIGRATIONS: [Migration; 11] = [
     Migration { number: 11, sql: include_str!("migrations/0011_token_parent.sql") },
     Migration { number: 12, sql: include_str!("migrations/0012_deleted.sql") },
     Migration { number: 15, sql: include_str!("migrations/0015_schema_change.sql") },
+    Migration { number: 16, sql: include_str!("migrations/0016_names.sql") },
 ];
 
 /// How many row keys a process reserves at a time.
@@ -201,7 +203,7 @@ impl Store {
     ) -> Result<Vec<UniqueValue>, StoreError> {
         let sql = "SELECT r.id, r.kind, f.path, COALESCE(f.long, f.key) FROM resource r \
                    JOIN fact f ON f.tenant = r.tenant AND f.resource = r.pk \
-                   WHERE r.tenant = $1 AND f.uniq = 1 AND r.id IN ({ids})";
+                   WHERE r.tenant = $1 AND f.uniq > 0 AND r.id IN ({ids})";
         let rows = self.by_ids(sql, vec![tenant.0.into()], ids.iter().map(|&id| id.into())).await?;
         let found = rows.into_iter().map(|mut row| {
             let (id, kind, path, key) = (row.text()?, row.int()?, row.int()?, row.text()?);

@@ -54,7 +54,8 @@ pub(super) type FactKey = (i64, String, i64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FactRow {
     pub(super) leads: bool,
-    pub(super) unique: bool,
+    /// The number of the path within whose values nobody else may have this one.
+    pub(super) unique: Option<i64>,
     pub(super) long: Option<String>,
     /// The attribute's canonical path, for the error when `unique` is violated.
     pub(super) attribute: String,
@@ -114,11 +115,14 @@ impl SideRows {
         let altered = old.iter().filter(|(name, value)| new.get(*name) != Some(*value)).map(|(name, _)| name);
         let added = new.keys().filter(|name| !old.contains_key(*name));
         let mut names: HashSet<&str> = altered.chain(added).map(String::as_str).collect();
-        // Who claims an address depends on all addresses, and on what is known of them.
+        // Who claims an address depends on all addresses, and on what is known of them. Which attribute claims a name to
+        // log in by depends on all that have one.
         let contacts = kind.all_attributes().filter(|attribute| matches!(attribute.kept, Kept::Contact(_)));
         let contacts: HashSet<&str> = contacts.map(|a| a.extension.as_deref().unwrap_or(&a.name)).collect();
-        if !names.is_disjoint(&contacts) {
-            names.extend(contacts);
+        for together in [HashSet::from(["userName", urn::IDENTIFIERS]), contacts] {
+            if !names.is_disjoint(&together) {
+                names.extend(together);
+            }
         }
         names.insert("id");
         let rows = |body: &Map<String, Json>| {
@@ -163,7 +167,8 @@ fn fact_rows(kind: &KindLayout<'_>, facts: &[Fact], also_unique: &[&str]) -> BTr
         let attribute = &fact.attribute;
         let wants =
             attribute.uniqueness != Uniqueness::None || also_unique.contains(&attribute.path.as_str());
-        let unique = wants && !fact.key.is_empty() && taken.insert((path, fact.key.as_str()));
+        let space = (wants && !fact.key.is_empty()).then(|| kind.space(attribute, path));
+        let unique = space.filter(|&space| taken.insert((space, fact.key.as_str())));
         let (key, long) = bounded(fact.key.as_str());
         rows.entry((path, key, i64::from(fact.element))).or_insert_with(|| FactRow {
             leads: fact.leads,
@@ -243,7 +248,7 @@ fn contact_row(user: &str, kind: ContactKind, ordinal: i64, element: &Json, fact
 fn login_ids(body: &Map<String, Json>) -> Vec<Key> {
     let ids = body.get(urn::IDENTIFIERS).and_then(|container| container.get("loginIds"));
     let ids = ids.and_then(Json::as_array).into_iter().flatten();
-    ids.filter_map(Json::as_str).map(Key::folded).collect()
+    ids.filter_map(Json::as_str).map(Key::user_name).collect()
 }
 
 /// Decides which rows claim their value. A resource does not clash with itself: of two rows with one canonical value the

@@ -246,8 +246,9 @@ impl Store {
                 return Err(StoreError::internal(format!("{path} cannot be made unique")));
             };
             let unique = *unique || attribute.uniqueness != Uniqueness::None;
+            let space = if unique { layout.space(attribute, number) } else { 0 };
             let sql = "UPDATE fact SET uniq = $3 WHERE tenant = $1 AND path = $2 AND uniq <> $3 AND key > ''";
-            batch.push(Step::new(sql, vec![tenant.0.into(), number.into(), unique.into()]).unique(path));
+            batch.push(Step::new(sql, vec![tenant.0.into(), number.into(), space.into()]).unique(path));
         }
         self.claim(tenant, claims, &mut batch);
         self.driver().write(batch).await.map(drop)

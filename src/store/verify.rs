@@ -249,7 +249,7 @@ impl Store {
             let pk = row.int()?;
             let key = (row.int()?, row.text()?, row.int()?);
             let attribute = names.get(&key.0).copied().unwrap_or("an attribute of no schema").to_owned();
-            let (leads, unique) = (row.int()? != 0, row.int()? != 0);
+            let (leads, unique) = (row.int()? != 0, Some(row.int()?).filter(|&path| path != 0));
             let fact = FactRow { leads, unique, long: row.maybe_text()?, attribute };
             facts.entry(pk).or_default().insert(key, fact);
         }

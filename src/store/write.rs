@@ -443,11 +443,11 @@ impl Write<'_> {
             self.pk.into(),
             (*element).into(),
             row.leads.into(),
-            row.unique.into(),
+            row.unique.unwrap_or(0).into(),
             row.long.as_deref().into(),
         ];
         let step = Step::new(sql, params);
-        if row.unique { step.unique(&row.attribute) } else { step }
+        if row.unique.is_some() { step.unique(&row.attribute) } else { step }
     }
 
     /// Writes the difference; what goes, goes first, so that a unique value may move between elements.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::everywhere;
-use crate::kit::{Answer, App};
+use crate::kit::{Answer, App, user};
 
 /// How many come at once.
 const CROWD: usize = 8;
@@ -16,14 +16,16 @@ const CROWD: usize = 8;
 /// A tenant of its own, where an address or number that is primary or verified is one user's.
 struct Place<'a> {
     app: &'a App,
+    tenant: String,
     token: String,
 }
 
 impl<'a> Place<'a> {
     fn in_app(app: &'a App) -> Self {
-        let tenant: TenantId = app.new_tenant(&format!("race-{}", Uuid::now_v7().simple()));
+        let name = format!("race-{}", Uuid::now_v7().simple());
+        let tenant: TenantId = app.new_tenant(&name);
         app.set_policies(tenant, &["identifier-uniqueness=primary-or-verified"]);
-        Self { app, token: app.new_token(tenant, Scope::Full, "default") }
+        Self { app, tenant: name, token: app.new_token(tenant, Scope::Full, "default") }
     }
 
     fn post(&self, path: &str, body: &Value) -> Answer {
@@ -31,7 +33,11 @@ impl<'a> Place<'a> {
     }
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
-        let request = self.app.request(method, path).token(&self.token).header("X-API-KEY", &self.token);
+        let token = match path.starts_with("/v1/mgmt/") {
+            true => format!("{}:{}", self.tenant, self.token),
+            false => self.token.clone(),
+        };
+        let request = self.app.request(method, path).token(&token).header("X-API-KEY", &self.token);
         request.header("Content-Type", "application/json").body(body.to_string()).send()
     }
 
@@ -139,5 +145,26 @@ fn of_many_ways_to_set_one_primary_value_at_once_one_gets_it() {
             }
         };
         assert_eq!(at_once(email), one_and(200, 409));
+    }
+}
+
+#[test]
+fn of_many_users_who_are_given_one_name_to_log_in_by_at_once_one_gets_it_whichever_attribute_has_it() {
+    for app in everywhere() {
+        let place = Place::in_app(&app);
+        for round in 0..8 {
+            let name = format!("straße{round}");
+            let give = |index: usize| match index % 3 {
+                0 => place.post("/scim/v2/Users", &user(&name.replace("str", "Str"))),
+                1 => place.post("/v1/mgmt/user/create", &json!({"loginId": name})),
+                _ => {
+                    let own = format!("own{round}.{index}");
+                    place.post("/v1/mgmt/user/create", &json!({"loginId": own, "additionalLoginIds": [name]}))
+                }
+            };
+            let statuses = at_once(give);
+            assert!(matches!(statuses[0], 200 | 201), "{round}: {statuses:?}");
+            assert_eq!(statuses[1..], [409; CROWD - 1], "{round}");
+        }
     }
 }
