@@ -1,9 +1,11 @@
 """Descope's Python SDK against Muster: what it does with users, login ids, addresses and numbers."""
 
 import json
+import urllib.request
 
 from descope import AuthException, DescopeClient
 from descope.management._user_base import UserObj
+from descope.management.user_pwd import UserPassword, UserPasswordBcrypt, UserPasswordFirebase, UserPasswordPbkdf2
 
 from checks import BASE, TOKEN, Checks
 
@@ -147,6 +149,26 @@ def _():
     assert found(text="py-many", limit=1, page=1) == ["py-many2"]
     users.delete_batch(ids)
     assert found(user_ids=ids) == []
+
+
+@check("hashes of passwords are taken where the tenant takes them")
+def _():
+    bcrypt = UserPasswordBcrypt("$2b$04$xYkmz81NisSrOrWuddhCiOXKjlbJmB1815mW7313iYrUGgoor39Ki")
+    hashed = UserPasswordPbkdf2("QILGgfbAFgagYarcio0eTIM4bVYw03vJ0+YsPV2khQQ=", "c2FsdHNhbHRzYWx0MTIzNA==", 1500, "sha256")
+    firebase = UserPasswordFirebase("QQ==", "QQ==", "QQ==", "QQ==", 14, 8)
+    user = lambda name, password: UserObj(name, password=UserPassword(hashed=password))
+    batch = [user("py-hash1", bcrypt), user("py-hash2", hashed), user("py-hash3", firebase)]
+    refused = users.invite_batch(batch, send_mail=False)
+    assert [len(refused[member]) for member in ["createdUsers", "failedUsers"]] == [0, 3], refused
+    assert "accept-password-hashes" in refused["failedUsers"][0]["failure"], refused
+    setting = urllib.request.Request(
+        f"{BASE}/admin/v1/settings/accept-password-hashes", method="PUT", data=b'{"value": "on"}',
+        headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+    )
+    assert urllib.request.urlopen(setting, timeout=30).status == 200
+    made = users.invite_batch(batch, send_mail=False)
+    assert [user["password"] for user in made["createdUsers"]] == [True, True], made
+    assert "hashedPassword.firebase" in made["failedUsers"][0]["failure"], made
 
 
 @check("a key counts in its project only")
