@@ -74,6 +74,9 @@ pub struct Message {
     pub subject: Option<String>,
     /// What it says.
     pub text: String,
+    /// The same as HTML, for an e-mail that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
 }
 
 impl Message {
@@ -87,7 +90,10 @@ impl Message {
         minutes: i64,
     ) -> Self {
         let minutes = minutes.to_string();
-        let fill = |text: &str| text.replace(purpose.placeholder(), secret).replace("{minutes}", &minutes);
+        let fill_with =
+            |text: &str, secret: &str| text.replace(purpose.placeholder(), secret).replace(MINUTES, &minutes);
+        let fill = |text: &str| fill_with(text, secret);
+        let html = wording.html.as_ref().filter(|_| channel == Channel::Email);
         let one = |wanted: Occasion| (purpose == wanted).then(|| secret.to_owned());
         Self {
             channel,
@@ -97,17 +103,25 @@ impl Message {
             link: one(Occasion::Link),
             subject: (channel == Channel::Email).then(|| fill(&wording.subject)),
             text: fill(&wording.text),
+            html: html.map(|html| fill_with(html, &escaped(secret))),
         }
     }
 }
 
+/// A text as it stands in HTML, also between quotes.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 /// The words of a message. `{code}` or `{link}` stand for the secret, `{minutes}` for how long it counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wording {
     /// What an e-mail is about.
     pub subject: String,
     /// What it says.
     pub text: String,
+    /// The same as HTML, if an e-mail shall have it.
+    pub html: Option<String>,
 }
 
 /// What a tenant decides about messages and links, each by a name of its own.
@@ -117,6 +131,27 @@ pub struct Settings {
     redirects: Vec<String>,
     /// Words by channel, occasion and language, as in `email-code.de`.
     words: BTreeMap<String, Wording>,
+    /// The same as HTML, by the same names.
+    html: BTreeMap<String, String>,
+}
+
+/// The end of the name of words that are the HTML of an e-mail.
+const HTML: &str = "-html";
+
+/// Where the number of minutes goes for which a message counts.
+const MINUTES: &str = "{minutes}";
+
+/// What stands in braces in a text and looks like a place for something.
+fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('{').filter_map(|(begin, _)| {
+        let rest = text.get(begin..)?;
+        let name = rest.get(..=rest.find('}')?)?;
+        name.get(1..name.len() - 1)
+            .filter(|name| !name.is_empty())?
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric())
+            .then_some(name)
+    })
 }
 
 /// The words in which a message is, if the tenant has none in the user's language.
@@ -136,7 +171,7 @@ impl Settings {
         (
             Self::WORDS,
             "the words of a message, as in email-code.de='Subject|Text with {code}' or sms-code.en='Text with {code}'; \
-             {link} in email-link",
+             {link} in email-link; email-code-html.de='<p>…{code}…</p>' beside it",
             "What a message says.",
         ),
     ];
@@ -163,6 +198,17 @@ impl Settings {
 
     fn set_words(&mut self, name: &str, value: &str) -> bool {
         let Some((kind, language, occasion)) = words_of(name) else { return false };
+        if !placeholders(value).all(|name| name == occasion.placeholder() || name == MINUTES) {
+            return false;
+        }
+        let at = |kind: &str| format!("{kind}.{}", language.to_ascii_lowercase());
+        if let Some(kind) = kind.strip_suffix(HTML) {
+            let is_good = value.contains(occasion.placeholder());
+            if is_good {
+                self.html.insert(at(kind), value.to_owned());
+            }
+            return is_good;
+        }
         let (subject, text) = match kind.starts_with("email") {
             true => value.split_once('|').unwrap_or_default(),
             false => ("", value),
@@ -171,8 +217,8 @@ impl Settings {
         if !has_subject || !text.contains(occasion.placeholder()) || subject.contains(['\r', '\n']) {
             return false;
         }
-        let wording = Wording { subject: subject.trim().to_owned(), text: text.to_owned() };
-        self.words.insert(format!("{kind}.{}", language.to_ascii_lowercase()), wording);
+        let wording = Wording { subject: subject.trim().to_owned(), text: text.to_owned(), html: None };
+        self.words.insert(at(kind), wording);
         true
     }
 
@@ -195,7 +241,11 @@ impl Settings {
             [tag, primary]
         });
         let mut names = wanted.chain([LANGUAGE.to_owned()]).map(|language| format!("{kind}.{language}"));
-        names.find_map(|name| self.words.get(&name)).cloned().unwrap_or_else(|| plain(channel, occasion))
+        let found = names.find_map(|name| {
+            let html = self.html.get(&name).cloned();
+            Some(Wording { html, ..self.words.get(&name)?.clone() })
+        });
+        found.unwrap_or_else(|| plain(channel, occasion))
     }
 }
 
@@ -203,8 +253,8 @@ impl Settings {
 fn words_of(name: &str) -> Option<(&str, &str, Occasion)> {
     let (kind, language) = name.split_once('.')?;
     let occasion = match kind {
-        "email-code" | "sms-code" => Occasion::Code,
-        "email-link" => Occasion::Link,
+        "email-code" | "email-code-html" | "sms-code" => Occasion::Code,
+        "email-link" | "email-link-html" => Occasion::Link,
         _ => return None,
     };
     let is_language =
@@ -226,7 +276,7 @@ fn plain(channel: Channel, occasion: Occasion) -> Wording {
         ),
         (Channel::Sms, Occasion::Code) => ("", "Your code is {code}. It counts for {minutes} minutes."),
     };
-    Wording { subject: subject.to_owned(), text: text.to_owned() }
+    Wording { subject: subject.to_owned(), text: text.to_owned(), html: None }
 }
 
 /// Scheme and host of an http URL, and what follows; none if it is none, or names a user.
@@ -303,13 +353,42 @@ mod tests {
     }
 
     #[test]
-    fn words_without_a_place_for_the_secret_are_refused() {
+    fn an_email_has_html_beside_the_words_of_its_language_and_the_secret_cannot_break_it() {
+        let settings = settings(&[
+            ("email-link.de", "Link|{link}"),
+            (
+                "email-link-html.de",
+                "<style>p {color: red}</style><p><a href=\"{link}\">Bestätigen</a>, {minutes} Minuten</p>",
+            ),
+            ("email-link-html.fr", "<a href=\"{link}\">Confirmer</a>"),
+        ]);
+        let message = |language| {
+            let wording = settings.wording(Channel::Email, Occasion::Link, Some(language));
+            Message::new(Channel::Email, "a@x.example", Occasion::Link, &wording, "https://x/?a=1&b=\"2", 60)
+        };
+        let german = message("de-AT");
+        assert_eq!(german.text, "https://x/?a=1&b=\"2");
+        let html = "<style>p {color: red}</style><p><a href=\"https://x/?a=1&amp;b=&quot;2\">Bestätigen</a>, 60 Minuten</p>";
+        assert_eq!(german.html.as_deref(), Some(html));
+        assert_eq!(message("fr").html, None, "it stands beside no text");
+        let read: Message = serde_json::from_str(&serde_json::to_string(&german).unwrap()).unwrap();
+        assert_eq!(read, german);
+    }
+
+    #[test]
+    fn words_without_a_place_for_the_secret_or_with_an_unknown_one_are_refused() {
         for (name, value) in [
             ("email-code.de", "Ihr Code"),
             ("email-code.de", "Ihr Code|steht hier nicht"),
             ("email-code.de", "|{code}"),
             ("email-link.de", "Link|{code}"),
+            ("email-link-html.de", "<p>Link</p>"),
+            ("email-code-html.de", "<p>{code} {name}</p>"),
+            ("sms-code-html.de", "{code}"),
             ("sms-code.", "{code}"),
+            ("sms-code.de", "{code}, {minuten} Minuten"),
+            ("sms-code.de", "{code} {link}"),
+            ("email-code.de", "Hallo {name}|{code}"),
             ("sms-link.de", "{link}"),
             ("fax-code.de", "{code}"),
             ("redirect-urls", "app.example"),

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
+use lettre::message::{Mailbox, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 
 use crate::courier::Undelivered;
@@ -42,10 +42,13 @@ impl Mail {
         let mail = lettre::Message::builder()
             .from(self.from.clone())
             .to(to)
-            .subject(message.subject.clone().unwrap_or_default())
-            .header(ContentType::TEXT_PLAIN)
-            .body(message.text.clone())
-            .map_err(Undelivered::lasting)?;
+            .subject(message.subject.clone().unwrap_or_default());
+        let (text, html) = (message.text.clone(), message.html.clone());
+        let mail = match html {
+            None => mail.header(ContentType::TEXT_PLAIN).body(text),
+            Some(html) => mail.multipart(MultiPart::alternative_plain_html(text, html)),
+        };
+        let mail = mail.map_err(Undelivered::lasting)?;
         match self.transport.send(mail).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_permanent() => Err(Undelivered::lasting(error)),

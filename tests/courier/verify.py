@@ -101,9 +101,9 @@ class Muster:
                 return
         raise SystemExit("the server did not start: " + open(self.log.name).read())
 
-    def call(self, method, path, body=None):
+    def call(self, method, path, body=None, api="/identity/v1"):
         request = urllib.request.Request(
-            f"{self.base}/identity/v1{path}", method=method,
+            f"{self.base}{api}{path}", method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
         )
@@ -148,6 +148,22 @@ def verify_by_mail(muster, mailbox, address, secure):
     check("the code verifies the address", status == 200 and user["emails"][0]["verified"])
 
 
+def verify_in_german(muster, mailbox):
+    for name, value in [("email-code.de", "Ihr Code|Grüezi, Ihr Code ist {code}."),
+                        ("email-code-html.de", "<p>Grüezi, Ihr Code ist <b>{code}</b>.</p>")]:
+        status, _ = muster.call("PUT", f"/settings/{name}", {"value": value}, api="/admin/v1")
+        check("words are set", status == 200)
+    _, user = muster.call("POST", "/users", {"emails": [{"value": "greta@example.com"}], "preferred_language": "de-CH"})
+    muster.call("POST", f"/users/{user['id']}/verifications", {"kind": "email"})
+    _, _, envelope = mailbox.mails.get(timeout=PATIENCE)
+    mail = email.message_from_bytes(envelope.content)
+    parts = {part.get_content_type(): part.get_payload(decode=True).decode() for part in mail.walk() if not part.is_multipart()}
+    check("the subject is the tenant's", mail["Subject"] == "Ihr Code")
+    check("the mail is text and HTML", mail.get_content_type() == "multipart/alternative" and len(parts) == 2)
+    code = re.search(r"<b>(\d{6})</b>", parts["text/html"])
+    check("both say the same", code and parts["text/plain"].strip() == f"Grüezi, Ihr Code ist {code[1]}.")
+
+
 def verify_by_text(muster):
     _, user = muster.call("POST", "/users", {})
     path = f"/users/{user['id']}/verifications"
@@ -172,6 +188,7 @@ def main(program):
         courier = f"smtp://127.0.0.1:{plain.port} http://127.0.0.1:{hook.server_port}/messages"
         muster = Muster(program, directory, courier)
         verify_by_mail(muster, mailbox, "anna@example.com", secure=False)
+        verify_in_german(muster, mailbox)
         verify_by_text(muster)
         muster.stop()
         plain.stop()

@@ -52,7 +52,7 @@ impl Content {
         ];
         let said: Vec<&str> =
             parts.into_iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
-        Ok(Wording { subject: self.subject.clone(), text: said.join("\n\n") + "\n" })
+        Ok(Wording { subject: self.subject.clone(), text: said.join("\n\n") + "\n", html: None })
     }
 }
 
@@ -159,7 +159,7 @@ pub(super) async fn send_sms(mut call: Call) -> Done {
                 return Err(Refusal::bad(reason));
             }
             let text = text.replace("{otp}", "{code}").replace("{app}", &call.context.caller.tenant_name);
-            Some(Wording { subject: String::new(), text })
+            Some(Wording { subject: String::new(), text, html: None })
         }
     };
     let (kind, primary) = (ContactKind::Phone, Primary::UnlessVerified);

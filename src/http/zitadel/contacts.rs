@@ -134,7 +134,7 @@ fn wording(call: &Call, template: &str) -> Result<Wording, Refusal> {
     }
     let subject = "Verify your e-mail address".to_owned();
     let text = format!("Open this link to verify your e-mail address:\n\n{url}\n\nYour code is {{code}}.\n");
-    Ok(Wording { subject, text })
+    Ok(Wording { subject, text, html: None })
 }
 
 /// A command that is done, or a refusal that left everything as it was.
