@@ -47,6 +47,18 @@ fn a_chosen_first_token_counts_until_another_is_chosen() {
 }
 
 #[test]
+fn what_cannot_be_sent_is_said_at_the_start() {
+    let home = Home::new();
+    let log = |courier: &str| home.serve(courier, &[("MUSTER_BOOTSTRAP_TOKEN", CHOSEN)]).stop().stderr;
+    let said = "no courier is set for";
+    assert!(log("").contains(&format!("{said} e-mails and texts")));
+    let mail = log("--courier smtp://127.0.0.1:2525 --courier-from muster@example.com");
+    assert!(mail.contains(&format!("{said} texts")) && !mail.contains("e-mails"), "{mail}");
+    let file = log("--courier file:outbox");
+    assert!(!file.contains(said), "{file}");
+}
+
+#[test]
 fn a_request_is_one_line_in_the_log_and_shows_no_one() {
     let home = Home::new();
     let server = home.serve("--log-format json", &[("MUSTER_BOOTSTRAP_TOKEN", CHOSEN)]);

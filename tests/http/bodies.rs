@@ -1,6 +1,8 @@
 //! What a request's body may be.
 
+use muster::access::Scope;
 use muster::http::Settings;
+use muster::id::TenantId;
 use muster::scim::registry::Registry;
 use serde_json::json;
 
@@ -78,6 +80,44 @@ fn a_chunked_body_is_put_together() {
     let answer = post(&app).header("Transfer-Encoding", "chunked").body(chunked).send();
     assert_eq!(answer.status, 201, "{answer:?}");
     assert_eq!(answer.json()["userName"], "chunky");
+}
+
+#[test]
+fn the_apis_beside_scim_take_chunks_too() {
+    let app = App::start();
+    let token = app.new_token(TenantId::DEFAULT, Scope::Full, "default");
+    for (path, body) in [
+        ("/identity/v1/users", json!({"user_name": "chunky"})),
+        ("/api/users", json!({"username": "chunkier"})),
+        ("/v1/mgmt/user/create", json!({"loginId": "chunkiest"})),
+    ] {
+        let body = body.to_string();
+        let (first, second) = body.split_at(5);
+        let chunked = format!("{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n", first.len(), second.len());
+        let bearer = if path.starts_with("/v1") { format!("default:{token}") } else { token.clone() };
+        let request = app.request("POST", path).token(&bearer).header("X-API-KEY", &token);
+        let request = request.header("Content-Type", "application/json");
+        let answer = request.header("Transfer-Encoding", "chunked").body(chunked).send();
+        assert!(matches!(answer.status, 200 | 201), "{path}: {answer:?}");
+        assert!(answer.body.contains("chunk"), "{path}: {answer:?}");
+    }
+}
+
+#[test]
+fn what_needs_no_body_may_come_without_one_and_say_that_it_is_json() {
+    let app = App::start();
+    let token = app.new_token(TenantId::DEFAULT, Scope::Full, "default");
+    let body = json!({"emails": [{"value": "a@example.com"}]});
+    let made = app.request("POST", "/identity/v1/users").token(&token).json(&body).send().json();
+    let contact = format!("/identity/v1/users/{}/contacts/a@example.com", made["id"].as_str().unwrap());
+    for path in [format!("{contact}/primary"), format!("{contact}/verify"), format!("{contact}/unverify")] {
+        let request = app.request("POST", &path).token(&token).header("Content-Type", "application/json");
+        let answer = request.header("Content-Length", "0").send();
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    let search = app.request("POST", "/v2/mgmt/user/search").token(&format!("default:{token}"));
+    let answer = search.header("Content-Type", "application/json").header("Content-Length", "0").send();
+    assert_eq!((answer.status, answer.json()["total"].as_u64()), (200, Some(1)), "{answer:?}");
 }
 
 #[test]

@@ -233,6 +233,43 @@ store_test! {
         begin(&world, 3700, &one, &send).await.unwrap();
     }
 
+    async fn not_more_is_sent_for_one_user_than_may_be(db: Database) {
+        let world = world(&db).await;
+        let (one, two) = (new_user(&world, &[]).await, new_user(&world, &[]).await);
+        let send = |index: i64| Start { delivery: Delivery::Send, ..start(Email, Some(&format!("a{index}@x.example"))) };
+        for index in 0..30 {
+            begin(&world, index, &one, &send(index)).await.unwrap();
+        }
+        let refused = begin(&world, 40, &one, &send(40)).await;
+        assert!(matches!(refused, Err(Error::Limited(_))), "{refused:?}");
+        let by_phone = Start { delivery: Delivery::Send, ..start(Phone, Some("+41791234567")) };
+        assert!(matches!(begin(&world, 41, &one, &by_phone).await, Err(Error::Limited(_))));
+        assert_eq!(world.directory.sql("SELECT COUNT(*) FROM outbox"), ["30"]);
+        begin(&world, 42, &two, &send(40)).await.unwrap();
+        begin(&world, 3700, &one, &send(40)).await.unwrap();
+    }
+
+    async fn not_more_is_sent_for_one_tenant_than_may_be(db: Database) {
+        let world = world(&db).await;
+        let (one, two) = (new_user(&world, &["a@x.example"]).await, new_user(&world, &["b@x.example"]).await);
+        let send = Start { delivery: Delivery::Send, ..start(Email, None) };
+        begin(&world, 1, &one, &send).await.unwrap();
+        // As if others of the tenant had been sent all that is left but one.
+        world.directory.sql("UPDATE allowance SET used = 4999 WHERE subject = 'sent' RETURNING used");
+        begin(&world, 2, &two, &send).await.unwrap();
+        let refused = begin(&world, 3, &one, &send).await;
+        assert!(matches!(refused, Err(Error::Limited(_))), "{refused:?}");
+        assert_eq!(world.directory.sql("SELECT COUNT(*) FROM outbox"), ["2"]);
+        // What is returned is not sent, and other tenants have their own.
+        begin(&world, 4, &one, &start(Email, None)).await.unwrap();
+        let acme = world.directory.store.create_tenant("acme", time(0)).await.unwrap().id;
+        let their = |second| context(acme, time(second), &[]);
+        let made = world.identity.create(their(5), |draft| draft.set_user_name(Some("cid"))).await.unwrap().0;
+        let pending = Start { delivery: Delivery::Send, ..start(Email, Some("c@x.example")) };
+        let sent = world.identity.change(their(6), made.id(), |draft| draft.start(&pending)).await.unwrap().1;
+        assert!(sent.sent);
+    }
+
     async fn a_link_is_opened_once_and_leads_where_the_tenant_lets_it(db: Database) {
         let world = world(&db).await;
         let id = new_user(&world, &["a@x.example"]).await;

@@ -112,6 +112,16 @@ fn of_many_users_who_are_given_one_value_at_once_one_gets_it() {
             place.post("/v2/users/human", &made)
         };
         assert_eq!(at_once(zitadel), one_and(200, 409));
+        let native = |index: usize| {
+            let body = json!({"value": "native@example.com"});
+            place.send("PUT", &format!("/identity/v1/users/{}/primary/email", users[index]), &body)
+        };
+        assert_eq!(at_once(native), one_and(200, 409));
+        let descope = |index: usize| {
+            let body = json!({"loginId": users[index], "email": "descope@example.com", "verified": true});
+            place.post("/v1/mgmt/user/update/email", &body)
+        };
+        assert_eq!(at_once(descope), one_and(200, 409));
     }
 }
 
