@@ -19,8 +19,8 @@ pub(super) struct HashedPassword {
     bcrypt: Option<Whole>,
     /// As in `pbkdf2_sha256$600000$…`, `argon2$…` and `bcrypt$…`.
     django: Option<Whole>,
-    pbkdf2: Option<Pbkdf2>,
-    argon2: Option<Argon2>,
+    pbkdf2: Option<Pbkdf2Parts>,
+    argon2: Option<Argon2Parts>,
     /// Forms that are not taken.
     #[serde(flatten)]
     others: Map<String, Value>,
@@ -36,7 +36,7 @@ struct Whole {
 /// The parts of a hash of PBKDF2.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-struct Pbkdf2 {
+struct Pbkdf2Parts {
     /// In base64.
     hash: String,
     /// In base64.
@@ -49,7 +49,7 @@ struct Pbkdf2 {
 /// The parts of a hash of Argon2.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-struct Argon2 {
+struct Argon2Parts {
     /// In base64.
     hash: String,
     /// In base64.
@@ -72,8 +72,8 @@ impl HashedPassword {
         let mut texts = [
             self.bcrypt.as_ref().map(|bcrypt| Ok(bcrypt.hash.clone())),
             self.django.as_ref().map(Whole::of_django),
-            self.pbkdf2.as_ref().map(Pbkdf2::text),
-            self.argon2.as_ref().map(Argon2::text),
+            self.pbkdf2.as_ref().map(Pbkdf2Parts::text),
+            self.argon2.as_ref().map(Argon2Parts::text),
         ]
         .into_iter()
         .flatten();
@@ -105,7 +105,7 @@ impl Whole {
     }
 }
 
-impl Pbkdf2 {
+impl Pbkdf2Parts {
     fn text(&self) -> Result<String, Refusal> {
         let Self { hash, salt, iterations, r#type } = self;
         if !matches!(r#type.as_str(), "sha256" | "sha512") {
@@ -116,7 +116,7 @@ impl Pbkdf2 {
     }
 }
 
-impl Argon2 {
+impl Argon2Parts {
     fn text(&self) -> Result<String, Refusal> {
         let Self { hash, salt, iterations, memory, threads, r#type } = self;
         let form = r#type.as_deref().filter(|form| !form.is_empty()).unwrap_or("argon2id");
