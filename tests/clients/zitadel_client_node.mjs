@@ -70,32 +70,85 @@ check("a number that is set again is not changed, and the id is in the detail", 
   assert(Buffer.from(detail.value).includes("COMMAND-Uch5e"));
 });
 
-check("a number that another user verified is a conflict", async () => {
+const returned = { case: "returnCode", value: {} };
+const verified = { case: "isVerified", value: true };
+const human = (value) => ({ case: "human", value });
+const profile = { givenName: "Jane", familyName: "Doe" };
+
+check("what another user verified is a conflict, whichever call would take it, and nothing changes", async () => {
   const [one, two] = [await create("js-one@example.com"), await create("js-two@example.com")];
-  const verification = { case: "isVerified", value: true };
-  await users.setPhone({ userId: one, phone: "+41791231003", verification });
-  const error = await refusal(users.setPhone({ userId: two, phone: "+41791231003", verification }));
-  assert.equal(error.code, Code.AlreadyExists);
+  const [phone, email] = ["+41791231003", "js-taken@example.com"];
+  const texted = await users.setPhone({ userId: two, phone, verification: returned });
+  const mailed = await users.setEmail({ userId: two, email, verification: returned });
+  await users.setPhone({ userId: one, phone, verification: verified });
+  await users.setEmail({ userId: one, email, verification: verified });
+  const before = await users.getUserByID({ userId: two });
+  const userId = await create("js-three@example.com");
+  const taken = { email, verification: verified };
+  const conflicts = {
+    setPhone: { userId, phone, verification: verified },
+    setEmail: { userId, email: "JS-taken@example.com", verification: verified },
+    verifyPhone: { userId: two, verificationCode: texted.verificationCode },
+    verifyEmail: { userId: two, verificationCode: mailed.verificationCode },
+    updateUser: { userId: two, userType: human({ phone: { phone, verification: verified } }) },
+    createUser: { organizationId: "default", username: "js-4", userType: human({ profile, email: taken }) },
+    addHumanUser: { username: "js-4", profile, email: taken },
+  };
+  for (const [call, request] of Object.entries(conflicts)) {
+    assert.equal((await refusal(users[call](request))).code, Code.AlreadyExists, call);
+  }
+  assert.deepEqual(await users.getUserByID({ userId: two }), before);
 });
 
-check("whoever is unknown is not found", async () => {
-  assert.equal((await refusal(users.setPhone({ userId: "nobody", phone: "+41791231004" }))).code, Code.NotFound);
-  assert.equal((await refusal(users.getUserByID({ userId: "nobody" }))).code, Code.NotFound);
-  assert.equal((await refusal(users.updateUser({ userId: "nobody", username: "x" }))).code, Code.NotFound);
+check("whoever is unknown is not found, whichever call asks", async () => {
+  const userId = "nobody";
+  const unknown = {
+    getUserByID: { userId },
+    setPhone: { userId, phone: "+41791231004" },
+    resendPhoneCode: { userId },
+    verifyPhone: { userId, verificationCode: "ABC123" },
+    removePhone: { userId },
+    setEmail: { userId, email: "js-nobody@example.com" },
+    resendEmailCode: { userId },
+    sendEmailCode: { userId, verification: returned },
+    verifyEmail: { userId, verificationCode: "ABC123" },
+    updateUser: { userId, username: "x" },
+  };
+  for (const [call, request] of Object.entries(unknown)) {
+    assert.equal((await refusal(users[call](request))).code, Code.NotFound, call);
+  }
 });
 
-check("what is no number and no address is refused", async () => {
+check("what is no value, or comes at the wrong time, is refused, whichever call brings it, and nothing changes", async () => {
   const userId = await create("js-bad@example.com");
-  assert.equal((await refusal(users.setPhone({ userId, phone: "call me" }))).code, Code.InvalidArgument);
-  assert.equal((await refusal(users.setEmail({ userId, email: "jane" }))).code, Code.InvalidArgument);
+  const before = await users.getUserByID({ userId });
+  const link = { case: "sendCode", value: { urlTemplate: "https://app.example/{{.Password}}" } };
+  const bad = [
+    ["setPhone", { userId, phone: "call me" }, Code.InvalidArgument],
+    ["resendPhoneCode", { userId }, Code.FailedPrecondition],
+    ["verifyPhone", { userId, verificationCode: "??????" }, Code.InvalidArgument],
+    ["removePhone", { userId }, Code.FailedPrecondition],
+    ["setEmail", { userId, email: "jane" }, Code.InvalidArgument],
+    ["resendEmailCode", { userId }, Code.FailedPrecondition],
+    ["sendEmailCode", { userId, verification: link }, Code.InvalidArgument],
+    ["verifyEmail", { userId, verificationCode: "" }, Code.InvalidArgument],
+    ["updateUser", { userId, username: "js-x", userType: human({ phone: { phone: "call me" } }) }, Code.InvalidArgument],
+    ["updateUser", { userId, username: "js-x", userType: human({ email: { email: "jane" } }) }, Code.InvalidArgument],
+    ["createUser", { organizationId: "default", userType: human({ profile }) }, Code.InvalidArgument],
+    ["createUser", { organizationId: "nowhere", userType: human({ profile }) }, Code.PermissionDenied],
+    ["addHumanUser", { profile, email: { email: "jane" } }, Code.InvalidArgument],
+  ];
+  for (const [call, request, code] of bad) {
+    assert.equal((await refusal(users[call](request))).code, code, call);
+  }
+  assert.deepEqual(await users.getUserByID({ userId }), before);
 });
 
 check("an address is set, and its code is sent and sent again", async () => {
   const userId = await create("js-mail@example.com");
   await users.setEmail({ userId, email: "js-mail2@example.com" });
   await users.resendEmailCode({ userId });
-  const verification = { case: "returnCode", value: {} };
-  const sent = await users.sendEmailCode({ userId, verification });
+  const sent = await users.sendEmailCode({ userId, verification: returned });
   await users.verifyEmail({ userId, verificationCode: sent.verificationCode });
   assert.equal((await refusal(users.resendEmailCode({ userId }))).code, Code.FailedPrecondition);
 });

@@ -77,31 +77,88 @@ def _():
     assert (status, body["message"]) == (400, "Phone not changed (COMMAND-Uch5e)"), body
 
 
-@check("a number that another user verified is a conflict")
+@check("what another user verified is a conflict, whichever call would take it, and nothing changes")
 def _():
     one, two = create("py-one@example.com"), create("py-two@example.com")
+    set_phone = m.UserServiceSetPhoneRequest(user_id=two, phone="+41791230003", return_code={})
+    texted = users.set_phone(set_phone).verification_code
+    set_email = m.UserServiceSetEmailRequest(user_id=two, email="py-taken@example.com", return_code={})
+    mailed = users.set_email(set_email).verification_code
     users.set_phone(m.UserServiceSetPhoneRequest(user_id=one, phone="+41791230003", is_verified=True))
-    request = m.UserServiceSetPhoneRequest(user_id=two, phone="+41791230003", is_verified=True)
-    status, body = refusal(users.set_phone, request)
-    assert (status, body["code"]) == (409, "already_exists"), body
+    users.set_email(m.UserServiceSetEmailRequest(user_id=one, email="py-taken@example.com", is_verified=True))
+    before = users.get_user_by_id(m.UserServiceGetUserByIDRequest(user_id=two))
+    three = create("py-three@example.com")
+    phone = m.UserServiceSetHumanPhone(phone="+41791230003", is_verified=True)
+    email = m.UserServiceSetHumanEmail(email="py-taken@example.com", is_verified=True)
+    profile = m.UserServiceProfile(given_name="Jane", family_name="Doe")
+    human = m.UserServiceHuman(profile=profile, email=email)
+    add = m.UserServiceSetHumanProfile(given_name="Jane", family_name="Doe")
+    conflicts = [
+        (users.set_phone, m.UserServiceSetPhoneRequest(user_id=three, phone="+41791230003", is_verified=True)),
+        (users.set_email, m.UserServiceSetEmailRequest(user_id=three, email="PY-taken@example.com", is_verified=True)),
+        (users.verify_phone, m.UserServiceVerifyPhoneRequest(user_id=two, verification_code=texted)),
+        (users.verify_email, m.UserServiceVerifyEmailRequest(user_id=two, verification_code=mailed)),
+        (users.update_user, m.UserServiceUpdateUserRequest(user_id=two, human=m.UserServiceHuman(phone=phone))),
+        (users.update_user, m.UserServiceUpdateUserRequest(user_id=two, username="py-one@example.com")),
+        (users.create_user, m.UserServiceCreateUserRequest(organization_id="default", username="py-4", human=human)),
+        (users.add_human_user, m.UserServiceAddHumanUserRequest(profile=add, email=email, username="py-4")),
+    ]
+    for call, request in conflicts:
+        status, body = refusal(call, request)
+        assert (status, body["code"]) == (409, "already_exists"), (request, body)
+    after = users.get_user_by_id(m.UserServiceGetUserByIDRequest(user_id=two))
+    assert after.user == before.user, after
 
 
-@check("whoever is unknown is not found")
+@check("whoever is unknown is not found, whichever call asks")
 def _():
-    request = m.UserServiceSetPhoneRequest(user_id="nobody", phone="+41791230004")
-    status, body = refusal(users.set_phone, request)
-    assert (status, body["code"]) == (404, "not_found"), body
-    assert refusal(users.get_user_by_id, m.UserServiceGetUserByIDRequest(user_id="nobody"))[0] == 404
-    update = m.UserServiceUpdateUserRequest(user_id="nobody", username="x")
-    assert refusal(users.update_user, update)[0] == 404
+    unknown = [
+        (users.get_user_by_id, m.UserServiceGetUserByIDRequest(user_id="nobody")),
+        (users.set_phone, m.UserServiceSetPhoneRequest(user_id="nobody", phone="+41791230004")),
+        (users.resend_phone_code, m.UserServiceResendPhoneCodeRequest(user_id="nobody")),
+        (users.verify_phone, m.UserServiceVerifyPhoneRequest(user_id="nobody", verification_code="ABC123")),
+        (users.remove_phone, m.UserServiceRemovePhoneRequest(user_id="nobody")),
+        (users.set_email, m.UserServiceSetEmailRequest(user_id="nobody", email="py-nobody@example.com")),
+        (users.resend_email_code, m.UserServiceResendEmailCodeRequest(user_id="nobody")),
+        (users.send_email_code, m.UserServiceSendEmailCodeRequest(user_id="nobody", return_code={})),
+        (users.verify_email, m.UserServiceVerifyEmailRequest(user_id="nobody", verification_code="ABC123")),
+        (users.update_user, m.UserServiceUpdateUserRequest(user_id="nobody", username="x")),
+    ]
+    for call, request in unknown:
+        status, body = refusal(call, request)
+        assert (status, body["code"]) == (404, "not_found"), (request, body)
 
 
-@check("what is no number and no address is refused")
+@check("what is no value, or comes at the wrong time, is refused, whichever call brings it, and nothing changes")
 def _():
     user = create("py-bad@example.com")
+    before = users.get_user_by_id(m.UserServiceGetUserByIDRequest(user_id=user))
+    no_phone = m.UserServiceHuman(phone=m.UserServiceSetHumanPhone(phone="call me"))
+    no_email = m.UserServiceHuman(email=m.UserServiceSetHumanEmail(email="jane"))
+    profile = m.UserServiceProfile(given_name="Jane", family_name="Doe")
+    jane = m.UserServiceHuman(profile=profile, email=m.UserServiceSetHumanEmail(email="jane"))
+    template = m.UserServiceSendEmailVerificationCode(url_template="https://app.example/{{.Password}}")
+    invalid, too_early = "invalid_argument", "failed_precondition"
+    bad = [
+        (users.set_phone, m.UserServiceSetPhoneRequest(user_id=user, phone="call me"), invalid),
+        (users.resend_phone_code, m.UserServiceResendPhoneCodeRequest(user_id=user), too_early),
+        (users.verify_phone, m.UserServiceVerifyPhoneRequest(user_id=user, verification_code="??????"), invalid),
+        (users.remove_phone, m.UserServiceRemovePhoneRequest(user_id=user), too_early),
+        (users.set_email, m.UserServiceSetEmailRequest(user_id=user, email="jane"), invalid),
+        (users.resend_email_code, m.UserServiceResendEmailCodeRequest(user_id=user), too_early),
+        (users.send_email_code, m.UserServiceSendEmailCodeRequest(user_id=user, send_code=template), invalid),
+        (users.verify_email, m.UserServiceVerifyEmailRequest(user_id=user, verification_code="??????"), invalid),
+        (users.update_user, m.UserServiceUpdateUserRequest(user_id=user, username="py-x", human=no_phone), invalid),
+        (users.update_user, m.UserServiceUpdateUserRequest(user_id=user, username="py-x", human=no_email), invalid),
+        (users.create_user, m.UserServiceCreateUserRequest(organization_id="default", human=jane), invalid),
+    ]
+    for call, request, code in bad:
+        status, body = refusal(call, request)
+        assert (status, body["code"]) == (400, code), (request, body)
+    after = users.get_user_by_id(m.UserServiceGetUserByIDRequest(user_id=user))
+    assert after.user == before.user, after
     status, body = refusal(users.set_phone, m.UserServiceSetPhoneRequest(user_id=user, phone="call me"))
-    assert (status, body["message"]) == (400, "Phone is invalid (PHONE-so0wa)"), body
-    assert refusal(users.set_email, m.UserServiceSetEmailRequest(user_id=user, email="jane"))[0] == 400
+    assert body["message"] == "Phone is invalid (PHONE-so0wa)", body
 
 
 @check("an address is set, and its code is sent and sent again")
