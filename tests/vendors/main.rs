@@ -41,7 +41,11 @@ fn everywhere() -> Vec<App> {
 
 #[test]
 fn zitadel_answers_as_its_clients_expect() {
-    everywhere().iter().for_each(|app| run(app, "zitadel", &mut |_, _, _| Ok(())));
+    for app in everywhere() {
+        let mut shapes = shapes::Shapes::read("zitadel");
+        run(&app, "zitadel", &mut |method, target, answer| shapes.check(method, target, answer));
+        assert_eq!(shapes.never_answered(), [""; 0]);
+    }
 }
 
 #[test]
@@ -49,8 +53,7 @@ fn transmit_answers_as_its_documents_say() {
     for app in everywhere() {
         let mut shapes = shapes::Shapes::read("transmit");
         run(&app, "transmit", &mut |method, target, answer| shapes.check(method, target, answer));
-        // Muster knows no devices, so nobody has a key.
-        assert_eq!(shapes.never_answered(), ["GET /cis/v1/users/me/device-keys"]);
+        assert_eq!(shapes.never_answered(), [""; 0]);
     }
 }
 

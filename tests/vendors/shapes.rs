@@ -1,4 +1,4 @@
-//! A vendor's OpenAPI document, as far as it says what answers look like.
+//! What a vendor's document says of answers: which an operation has, and what they look like.
 //!
 //! Invariant: an operation that the document has answers with a status and a body that it has for it; what every operation
 //! may answer has one shape.

@@ -1,11 +1,12 @@
-//! Transmit Security's Mosaic APIs around users, under `/cis`: users, verification, tokens and the merging SCIM. The token
-//! endpoint is at `/oidc` too, where the vendor's document of it has it.
+//! Transmit Security's Mosaic APIs around users, under `/cis`: users, verification, device keys, tokens and the merging
+//! SCIM. The token endpoint is at `/oidc` too, where the vendor's document of it has it.
 //!
 //! Invariant: a tenant has one application here, which all of its users belong to. What an application may do, a token with
 //! the scope `identity` may; what a logged-in user may, a token with the scope `me`; deleting users is administration.
 
 mod contacts;
 mod credentials;
+mod devices;
 mod profile;
 mod refusal;
 mod scim;
@@ -38,12 +39,13 @@ pub(super) const API: Api = Api {
     spelling: refusal::spell,
 };
 
-const PARAMETERS: [Parameter; 21] = [
+const PARAMETERS: [Parameter; 22] = [
     Parameter("user_id", "string", "The user's id"),
     Parameter("id", "string", "The user's id"),
     Parameter("email", "string", "The e-mail address"),
     Parameter("phone_number", "string", "The phone number"),
     Parameter("username", "string", "The user name"),
+    Parameter("key_id", "string", "The key's id"),
     Parameter("external_user_id", "string", "The id in another system"),
     Parameter("search", "string", "Which users, in SCIM's grammar and this API's names"),
     Parameter("search_prefix", "string", "How the primary e-mail address or phone number begins"),
@@ -51,7 +53,11 @@ const PARAMETERS: [Parameter; 21] = [
     Parameter("sort_order", "string", "`asc`, which it is if it is missing, or `desc`"),
     Parameter("page_offset", "integer", "How many matches to pass over"),
     Parameter("page_limit", "integer", "How many users to show: 100 if it is missing, 5000 at most"),
-    Parameter("identifier_name", "string", "`email`, `phoneNumber`, `externalUserId` or `username`"),
+    Parameter(
+        "identifier_name",
+        "string",
+        "`email`, `phoneNumber`, `externalUserId`, `username` or `idpIdentifier`",
+    ),
     Parameter("identifier_value", "string", "The identifier"),
     Parameter("filter", "string", "Which users (RFC 7644 §3.4.2.2)"),
     Parameter("sortBy", "string", "The attribute to sort by"),

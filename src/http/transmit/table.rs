@@ -2,9 +2,11 @@
 
 use crate::context::Permission;
 use crate::http::api::{Answer, Operation, Run, schema};
-use crate::http::transmit::{contacts, credentials, profile, scim, spelled, token, users, verification};
+use crate::http::transmit::{
+    contacts, credentials, devices, profile, scim, spelled, token, users, verification,
+};
 
-pub(super) const OPERATIONS: [Operation; 39] = [
+pub(super) const OPERATIONS: [Operation; 46] = [
     Operation {
         method: "POST",
         path: "/cis/oidc/token",
@@ -160,10 +162,66 @@ pub(super) const OPERATIONS: [Operation; 39] = [
     Operation {
         method: "GET",
         path: "/cis/v1/users/me/device-keys",
-        summary: "Get one's own device keys",
+        summary: "Get one's own device key, the last one",
         takes: None,
-        answers: &[],
-        run: Run::For(Permission::ActAsSubject, |call| Box::pin(spelled(users::device_keys(call)))),
+        answers: &[Answer(200, "The key", Some(schema::<devices::KeyResult>))],
+        run: Run::For(Permission::ActAsSubject, |call| Box::pin(spelled(devices::own(call)))),
+    },
+    Operation {
+        method: "POST",
+        path: "/cis/v1/users/{user_id}/device-keys",
+        summary: "Register a device's key",
+        takes: Some(schema::<devices::NewKey>),
+        answers: &[Answer(201, "It is registered", None)],
+        run: Run::For(Permission::WriteIdentity, |call| Box::pin(spelled(devices::add(call)))),
+    },
+    Operation {
+        method: "GET",
+        path: "/cis/v1/users/{user_id}/device-keys",
+        summary: "List a user's device keys",
+        takes: None,
+        answers: &[Answer(200, "The keys", None)],
+        run: Run::For(Permission::ReadIdentity, |call| Box::pin(spelled(devices::list(call)))),
+    },
+    Operation {
+        method: "GET",
+        path: "/cis/v1/users/{user_id}/device-keys/{key_id}",
+        summary: "Get a device's key",
+        takes: None,
+        answers: &[Answer(200, "The key", Some(schema::<devices::KeyResult>))],
+        run: Run::For(Permission::ReadIdentity, |call| Box::pin(spelled(devices::get(call)))),
+    },
+    Operation {
+        method: "PUT",
+        path: "/cis/v1/users/{user_id}/device-keys/{key_id}",
+        summary: "Change what is said of a device",
+        takes: Some(schema::<devices::Device>),
+        answers: &[Answer(200, "It is done", None)],
+        run: Run::For(Permission::WriteIdentity, |call| Box::pin(spelled(devices::update(call)))),
+    },
+    Operation {
+        method: "DELETE",
+        path: "/cis/v1/users/{user_id}/device-keys/{key_id}",
+        summary: "Remove a device's key",
+        takes: None,
+        answers: &[Answer(204, "It is gone", None)],
+        run: Run::For(Permission::WriteIdentity, |call| Box::pin(spelled(devices::delete(call)))),
+    },
+    Operation {
+        method: "PUT",
+        path: "/cis/v1/users/{user_id}/device-keys/{key_id}/block",
+        summary: "Block a device",
+        takes: None,
+        answers: &[Answer(200, "It is done", None)],
+        run: Run::For(Permission::WriteIdentity, |call| Box::pin(spelled(devices::block(call)))),
+    },
+    Operation {
+        method: "PUT",
+        path: "/cis/v1/users/{user_id}/device-keys/{key_id}/unblock",
+        summary: "Let a device be used again",
+        takes: None,
+        answers: &[Answer(200, "It is done", None)],
+        run: Run::For(Permission::WriteIdentity, |call| Box::pin(spelled(devices::unblock(call)))),
     },
     Operation {
         method: "POST",

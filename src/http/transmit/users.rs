@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 use actix_web::HttpResponse;
 
 use crate::http::api::{Call, answer};
+use crate::http::transmit::devices::DEVICES;
 use crate::http::transmit::profile::{ACCOUNT, APPLICATION, Input, shown};
 use crate::http::transmit::refusal::Refusal;
 use crate::http::transmit::{Done, result, search};
-use crate::identity::{Bag, By, Draft, State, User};
+use crate::identity::{Bag, By, Draft, Error, State, User};
 use crate::scim::key::parse_instant;
 use crate::scim::schema::ContactKind;
 
@@ -78,7 +79,8 @@ pub(super) async fn delete(call: Call) -> Done {
 pub(super) async fn leave_application(call: Call) -> Done {
     let change = |draft: &mut Draft<'_>| {
         draft.replace_bag(&Bag::App(APPLICATION.into()), Map::new())?;
-        draft.replace_bag(&Bag::App(ACCOUNT.into()), Map::new())
+        draft.replace_bag(&Bag::App(ACCOUNT.into()), Map::new())?;
+        draft.replace_bag(&Bag::App(DEVICES.into()), Map::new())
     };
     call.app.identity.change(&call.context, call.capture(0), change).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -116,8 +118,10 @@ pub(super) async fn by_identifier(call: Call) -> Done {
         "phoneNumber" => By::Contact(ContactKind::Phone, value, true),
         "externalUserId" => By::ExternalId(value),
         "username" => By::UserName(value),
+        // Muster is not told of providers' ids, so nobody has one.
+        "idpIdentifier" => return Err(Error::NoUser.into()),
         other => {
-            let known = "email, phoneNumber, externalUserId, username";
+            let known = "email, phoneNumber, externalUserId, username, idpIdentifier";
             return Err(Refusal::bad(format!("identifier_name {other:?} is not known; there are {known}")));
         }
     };
@@ -152,10 +156,4 @@ pub(super) async fn groups(call: Call) -> Done {
         })
     });
     result(200, groups.collect::<Vec<_>>())
-}
-
-/// Nobody has a device key here: Muster knows no devices.
-pub(super) async fn device_keys(call: Call) -> Done {
-    let user = call.app.identity.user(&call.context, call.subject()?).await?;
-    Err(Refusal::says(404, format!("User {} has no device keys", user.id())))
 }
