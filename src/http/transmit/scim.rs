@@ -210,11 +210,13 @@ async fn found(call: &Call, search: Search) -> Done {
     };
     let base = call.base()?;
     let is_shown = |name: &String| {
-        let listed = |names: &Option<Vec<String>>| {
-            names.as_ref().map(|names| names.iter().any(|other| other.eq_ignore_ascii_case(name)))
+        let has = |names: &Vec<String>, part: fn(&str) -> &str| {
+            names.iter().any(|other| part(other).eq_ignore_ascii_case(name))
         };
+        let is_wanted = search.attributes.as_ref().map(|names| has(names, attribute));
+        let is_unwanted = || search.excluded_attributes.as_ref().is_some_and(|names| has(names, |name| name));
         let always = matches!(name.as_str(), "schemas" | "id" | "userName" | "meta" | EXTENDED);
-        always || listed(&search.attributes).unwrap_or(listed(&search.excluded_attributes) != Some(true))
+        always || is_wanted.unwrap_or_else(|| !is_unwanted())
     };
     let resources = found.users.iter().map(|user| {
         let mut user = shown(&base, user);
@@ -230,6 +232,11 @@ async fn found(call: &Call, search: Search) -> Done {
         "Resources": resources,
     });
     Ok(answer(200, &body)?)
+}
+
+/// The attribute that a path begins with: whoever asks for a part of one sees all of it.
+fn attribute(path: &str) -> &str {
+    if path.starts_with("urn:") { path } else { path.split('.').next().unwrap_or(path) }
 }
 
 fn number(name: &str, given: Option<&Value>) -> Result<Option<u64>, Refusal> {
