@@ -84,7 +84,7 @@ pub struct Caller {
 #[derive(Clone, Debug)]
 pub struct Context {
     /// Who asks.
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// When the request came in.
     pub now: DateTime<Utc>,
     /// The request id, for the log.

@@ -259,5 +259,5 @@ fn context(registry: Arc<Registry>) -> Result<Context, Failure> {
         profile: Arc::new(Profile::named("default").ok_or("there is no default profile")?),
         registry,
     };
-    Ok(Context { caller, now, request: String::new() })
+    Ok(Context { caller: caller.into(), now, request: String::new() })
 }

@@ -6,7 +6,7 @@
 //! elsewhere are seen when the entry is too old. A refusal is never kept, and an end of life is checked every time.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -35,7 +35,7 @@ struct Inner {
 }
 
 struct Entry {
-    caller: Caller,
+    caller: Arc<Caller>,
     ends: Option<DateTime<Utc>>,
     read: DateTime<Utc>,
 }
@@ -46,10 +46,10 @@ pub(super) struct Before(u64);
 
 impl Known {
     /// The caller of the token with that hash, if it was read lately and its life has not ended.
-    pub(super) fn get(&self, hash: &Hash, now: DateTime<Utc>) -> Result<Caller, Before> {
+    pub(super) fn get(&self, hash: &Hash, now: DateTime<Utc>) -> Result<Arc<Caller>, Before> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         match inner.callers.get(hash) {
-            Some(entry) if entry.counts(now) => Ok(entry.caller.clone()),
+            Some(entry) if entry.counts(now) => Ok(Arc::clone(&entry.caller)),
             _ => Err(Before(inner.era)),
         }
     }
@@ -59,7 +59,7 @@ impl Known {
         &self,
         before: Before,
         hash: Hash,
-        caller: &Caller,
+        caller: &Arc<Caller>,
         ends: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) {
@@ -71,7 +71,7 @@ impl Known {
             inner.callers.retain(|_, entry| entry.counts(now));
         }
         if inner.callers.len() < CAPACITY {
-            inner.callers.insert(hash, Entry { caller: caller.clone(), ends, read: now });
+            inner.callers.insert(hash, Entry { caller: Arc::clone(caller), ends, read: now });
         }
     }
 
@@ -92,16 +92,14 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::context::Scopes;
     use crate::id::{ClientId, TenantId};
     use crate::quirks::Profile;
     use crate::scim::registry::Registry;
 
-    fn caller() -> Caller {
-        Caller {
+    fn caller() -> Arc<Caller> {
+        Arc::new(Caller {
             tenant: TenantId::DEFAULT,
             tenant_name: "default".to_owned(),
             client: ClientId(1),
@@ -110,14 +108,20 @@ mod tests {
             subject: None,
             profile: Arc::new(Profile::named("default").unwrap()),
             registry: Arc::new(Registry::built_in().unwrap()),
-        }
+        })
     }
 
     fn at(milliseconds: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::milliseconds(milliseconds)
     }
 
-    fn keep(known: &Known, hash: Hash, caller: &Caller, ends: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+    fn keep(
+        known: &Known,
+        hash: Hash,
+        caller: &Arc<Caller>,
+        ends: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) {
         let before = known.get(&hash, now).unwrap_err();
         known.keep(before, hash, caller, ends, now);
     }

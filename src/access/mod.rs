@@ -135,7 +135,11 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::Refused`], or [`AccessError::Store`] if that could not be found out.
-    pub async fn authenticate(&self, text: Option<&str>, now: DateTime<Utc>) -> Result<Caller, AccessError> {
+    pub async fn authenticate(
+        &self,
+        text: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Caller>, AccessError> {
         let refused = |refusal| Err(AccessError::Refused(refusal));
         let Some(text) = text else { return refused(Refusal::Missing) };
         let (tenant, hash) = (tokens::tenant_of(text), tokens::hash(text));
@@ -165,10 +169,10 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::Invalid`] if there is no such tenant, [`AccessError::Store`].
-    pub async fn operator(&self, tenant: &str, name: &str) -> Result<Caller, AccessError> {
+    pub async fn operator(&self, tenant: &str, name: &str) -> Result<Arc<Caller>, AccessError> {
         let Tenant { id, name: tenant_name, overrides, .. } = self.tenant(tenant).await?;
         let base = Profile::named("default").ok_or_else(|| tokens::unknown_profile("default"))?;
-        Ok(Caller {
+        Ok(Arc::new(Caller {
             tenant: id,
             tenant_name,
             client: ClientId(0),
@@ -177,7 +181,7 @@ impl Access {
             subject: None,
             profile: Arc::new(overrides.apply(base)?),
             registry: self.schemas(id).await?.registry,
-        })
+        }))
     }
 
     /// The server itself, in a tenant that a request names without a token, such as one that opens a link; none if there
@@ -185,16 +189,16 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::Store`].
-    pub async fn keeper(&self, tenant: TenantId, name: &str) -> Result<Option<Caller>, AccessError> {
+    pub async fn keeper(&self, tenant: TenantId, name: &str) -> Result<Option<Arc<Caller>>, AccessError> {
         match self.store.tenant_name(tenant).await? {
             Some(tenant) => self.operator(&tenant, name).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn caller(&self, tenant: TenantId, owner: TokenOwner) -> Result<Caller, AccessError> {
+    async fn caller(&self, tenant: TenantId, owner: TokenOwner) -> Result<Arc<Caller>, AccessError> {
         let TokenOwner { token, tenant_name, policies, schemas } = owner;
-        Ok(Caller {
+        Ok(Arc::new(Caller {
             tenant,
             tenant_name,
             client: token.id,
@@ -203,7 +207,7 @@ impl Access {
             profile: self.profile(&token.profile, &policies)?,
             registry: self.registry_at(tenant, schemas).await?,
             client_name: token.name,
-        })
+        }))
     }
 
     /// The profile of that name with the tenant's own choices in it.

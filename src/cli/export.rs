@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use indicatif::ProgressBar;
@@ -52,7 +53,7 @@ impl Export {
 
 async fn to_file(
     directory: &Directory,
-    caller: Caller,
+    caller: Arc<Caller>,
     out: &mut BufWriter<File>,
     bar: &ProgressBar,
 ) -> Result<(), Refused> {

@@ -6,14 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use memchr::memmem;
 use serde_json::{Map, Value, json};
 
 use crate::directory::Failure;
 use crate::directory::pieces::Walk;
-use crate::directory::render::{self, Each, Link, Location, Meta};
+use crate::directory::render::{self, Link};
 use crate::scim::projection::Projection;
-use crate::scim::registry::{Registry, ResourceType};
+use crate::scim::registry::{Reference, Registry, ResourceType};
 use crate::scim::schema::{Attribute, Mutability};
 use crate::scim::version::{etag, fingerprint};
 use crate::store::{Found, GroupRef, Member, Record};
@@ -91,10 +90,8 @@ impl Entry {
     /// Takes the document apart if this projection cannot copy it.
     pub(super) fn open(&mut self, projection: &Projection) -> Result<(), Failure> {
         let document = self.record.document.as_bytes();
-        let refers =
-            |a: &Arc<Attribute>| memmem::find(document, format!("\"{}\":{{", a.name).as_bytes()).is_some();
         let is_plain = *projection == Projection::Default && !self.kind.is_selective;
-        if !is_plain || self.kind.references.iter().any(refers) {
+        if !is_plain || self.kind.references.iter().any(|reference| reference.may_be_in(document)) {
             let body = serde_json::from_str(&self.record.document).map_err(Failure::stored_document)?;
             self.body = Some(body);
         }
@@ -103,13 +100,13 @@ impl Entry {
 
     /// The ids that the document refers to.
     pub(super) fn referenced(&self) -> Vec<String> {
-        let values = self.kind.references.iter().filter_map(|attribute| self.value_of(attribute));
+        let values = self.kind.references.iter().filter_map(|reference| self.value_of(&reference.attribute));
         values.map(str::to_owned).collect()
     }
 
     /// Takes from what was found what the document refers to.
     pub(super) fn refer(&mut self, found: &HashMap<String, Found>) {
-        let references = self.kind.references.iter().filter_map(|attribute| {
+        let references = self.kind.references.iter().filter_map(|Reference { attribute, .. }| {
             let target = found.get(self.value_of(attribute)?)?;
             Some((Arc::clone(attribute), target.clone()))
         });
@@ -136,7 +133,7 @@ impl Entry {
 
     /// The resource's URI under a base without a slash at its end.
     pub fn location(&self, base: &str) -> String {
-        self.place(base).to_string()
+        render::location(base, &self.kind.endpoint, self.record.id.as_str()).concat()
     }
 
     /// Whether the group has so many members that a PATCH is answered without a body.
@@ -150,7 +147,7 @@ impl Entry {
         for (attribute, target) in &self.references {
             self.complete(attribute, target, base, &mut body);
         }
-        self.add_to(base, &mut body);
+        body.extend(self.additions(base));
         let shown = projection.project(&self.kind, body, &self.touched);
         out.extend_from_slice(Value::Object(shown).to_string().as_bytes());
     }
@@ -164,7 +161,7 @@ impl Entry {
         let parts = holder.and_then(|holder| holder.get_mut(&attribute.name)?.as_object_mut());
         let (Some(parts), Some(kind)) = (parts, self.registry.type_named(&target.kind)) else { return };
         if !parts.contains_key("$ref") {
-            parts.insert("$ref".into(), json!(format!("{base}/{}/{}", kind.endpoint, target.id)));
+            parts.insert("$ref".into(), json!(render::location(base, &kind.endpoint, &target.id).concat()));
         }
         let derives = |sub: &&Arc<Attribute>| sub.mutability == Mutability::ReadOnly;
         let name = attribute.sub("displayName").or_else(|| attribute.sub("display")).filter(derives);
@@ -179,31 +176,40 @@ impl Entry {
         let members = if let Members::Loaded(members) = &self.members { members.len() } else { 0 };
         out.reserve(document.len() + ADDITIONS + (self.groups.len() + members) * LINK);
         out.extend_from_slice(document.as_bytes());
-        self.add_to(base, out);
+        out.push(b',');
+        self.add(base, out);
         out.push(b'}');
     }
 
-    /// Adds what the document does not hold.
-    fn add_to(&self, base: &str, object: &mut impl render::Members) {
+    /// What the document does not hold.
+    fn additions(&self, base: &str) -> Map<String, Value> {
+        let mut text = vec![b'{'];
+        self.add(base, &mut text);
+        text.push(b'}');
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Writes what the document does not hold, as members of an object.
+    fn add(&self, base: &str, out: &mut Vec<u8>) {
         if !self.groups.is_empty() {
             let endpoint = self.registry.type_named("Group").map_or("Groups", |kind| &kind.endpoint);
-            let links = || self.groups.iter().map(|group| Link::to_group(group, base, endpoint));
-            object.add("groups", &Each(links));
+            out.extend_from_slice(b"\"groups\":");
+            render::links(out, self.groups.iter().map(|group| Link::to_group(group, base, endpoint)));
+            out.push(b',');
         }
         if let Members::Loaded(members) = &self.members {
-            let links = || members.iter().map(|member| Link::to_member(member, base, self.kind_of(member)));
-            object.add("members", &Each(links));
+            let link = |member| Link::to_member(member, base, self.kind_of(member));
+            out.extend_from_slice(b"\"members\":");
+            render::links(out, members.iter().map(link));
+            out.push(b',');
         }
-        object.add("meta", &Meta::of(&self.record, &self.kind.name, self.place(base)));
+        out.extend_from_slice(b"\"meta\":");
+        render::meta(out, &self.record, &self.kind.name, base, &self.kind.endpoint);
     }
 
     /// The name and the endpoint of a member's type.
     pub(super) fn kind_of(&self, member: &Member) -> Option<(&str, &str)> {
         let kind = self.registry.type_named(member.kind.as_deref()?)?;
         Some((&kind.name, &kind.endpoint))
-    }
-
-    fn place<'a>(&'a self, base: &'a str) -> Location<'a> {
-        Location { base, endpoint: &self.kind.endpoint, id: self.record.id.as_str() }
     }
 }

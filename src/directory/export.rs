@@ -4,11 +4,12 @@
 //! reads the lines in order never meets a member before its group. Memory holds one page.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::context::Caller;
-use crate::directory::render::Timestamp;
+use crate::directory::render::instant;
 use crate::directory::{Directory, Failure};
 use crate::scim::registry::ResourceType;
 use crate::scim::version::etag;
@@ -20,7 +21,7 @@ const PAGE: u32 = 1000;
 /// A walk over a tenant.
 pub struct Export {
     directory: Directory,
-    caller: Caller,
+    caller: Arc<Caller>,
     at: At,
 }
 
@@ -35,7 +36,7 @@ enum At {
 
 impl Directory {
     /// Begins an export of the caller's tenant.
-    pub fn export(&self, caller: Caller) -> Export {
+    pub fn export(&self, caller: Arc<Caller>) -> Export {
         Export { directory: self.clone(), caller, at: At::Resources(0, 0) }
     }
 
@@ -109,8 +110,8 @@ impl Export {
 fn resource_line(kind: &ResourceType, record: &Record, bags: Option<BTreeMap<String, String>>) -> String {
     let meta = json!({
         "resourceType": kind.name,
-        "created": Timestamp(&record.created),
-        "lastModified": Timestamp(&record.modified),
+        "created": instant(&record.created).concat(),
+        "lastModified": instant(&record.modified).concat(),
         "version": etag(record.version),
     });
     let document = record.document.strip_suffix('}').unwrap_or(&record.document);

@@ -7,7 +7,7 @@
 use serde_json::Map;
 
 use crate::directory::entry::{Entry, Members};
-use crate::directory::render::{Each, Link, Members as _};
+use crate::directory::render::{self, Link};
 use crate::directory::{Directory, Failure};
 use crate::id::TenantId;
 use crate::scim::projection::Projection;
@@ -88,10 +88,11 @@ impl Reading {
         let members = directory.store.members_after(*tenant, pk, after, MEMBERS_AT_ONCE).await?;
         let Some(last) = members.last() else { return Ok(None) };
         let is_first = self.last.replace(last.id.clone()).is_none();
-        let links =
-            || members.iter().map(|member| Link::to_member(member, &self.base, self.entry.kind_of(member)));
-        let mut body = Map::new();
-        body.add("members", &Each(links));
+        let link = |member| Link::to_member(member, &self.base, self.entry.kind_of(member));
+        let mut text = Vec::new();
+        render::links(&mut text, members.iter().map(link));
+        let links = serde_json::from_slice(&text).unwrap_or_default();
+        let body = Map::from_iter([("members".to_owned(), links)]);
         let mut body = self.projection.project(&self.entry.kind, body, &self.entry.touched);
         let text = body.remove("members").unwrap_or_default().to_string();
         let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or_default();

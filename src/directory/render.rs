@@ -1,57 +1,42 @@
 //! How what is added to a stored document is written: `meta`, `groups`, `members` (RFC 7643 §3.1, §4.1.2, §4.2).
 //!
-//! Invariant: the texts are made where they are written to; nothing here is put together first and copied then.
-
-use std::fmt;
-
-use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+//! Invariant: every addition has one shape, which is JSON text, made where it is written to.
 
 use crate::scim::version::etag;
 use crate::store::{GroupRef, Member, Record};
 
-/// A resource's `meta`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Meta<'a> {
-    resource_type: &'a str,
-    created: Timestamp<'a>,
-    last_modified: Timestamp<'a>,
-    location: Location<'a>,
-    version: String,
-}
-
-impl<'a> Meta<'a> {
-    pub(super) fn of(record: &'a Record, resource_type: &'a str, location: Location<'a>) -> Self {
-        Self {
-            resource_type,
-            created: Timestamp(&record.created),
-            last_modified: Timestamp(&record.modified),
-            location,
-            version: etag(record.version),
-        }
+/// Writes a resource's `meta`.
+pub(super) fn meta(out: &mut Vec<u8>, record: &Record, resource_type: &str, base: &str, endpoint: &str) {
+    let (created, modified) = (instant(&record.created), instant(&record.modified));
+    let members: [(&str, &[&str]); 5] = [
+        ("{\"resourceType\":", &[resource_type]),
+        (",\"created\":", &created),
+        (",\"lastModified\":", &modified),
+        (",\"location\":", &location(base, endpoint, record.id.as_str())),
+        (",\"version\":", &[&etag(record.version)]),
+    ];
+    for (name, value) in members {
+        out.extend_from_slice(name.as_bytes());
+        string(out, value);
     }
+    out.push(b'}');
 }
 
 /// One value of `groups` or `members`: the other end of a membership.
-#[derive(Serialize)]
 pub(super) struct Link<'a> {
-    value: &'a str,
-    #[serde(rename = "$ref", skip_serializing_if = "Option::is_none")]
-    location: Option<Location<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    id: &'a str,
+    /// Where resources of its type are.
+    place: Option<(&'a str, &'a str)>,
     display: Option<&'a str>,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
 }
 
 impl<'a> Link<'a> {
     /// A group, seen from a member.
     pub(super) fn to_group(group: &'a GroupRef, base: &'a str, endpoint: &'a str) -> Self {
-        let location = Location { base, endpoint, id: &group.id };
         Self {
-            value: &group.id,
-            location: Some(location),
+            id: &group.id,
+            place: Some((base, endpoint)),
             display: group.display.as_deref(),
             kind: Some(if group.is_direct { "direct" } else { "indirect" }),
         }
@@ -61,90 +46,65 @@ impl<'a> Link<'a> {
     /// nor a type.
     pub(super) fn to_member(member: &'a Member, base: &'a str, kind: Option<(&'a str, &'a str)>) -> Self {
         Self {
-            value: &member.id,
-            location: kind.map(|(_, endpoint)| Location { base, endpoint, id: &member.id }),
+            id: &member.id,
+            place: kind.map(|(_, endpoint)| (base, endpoint)),
             display: member.display.as_deref(),
             kind: kind.map(|(name, _)| name),
         }
     }
-}
 
-/// A list that is written as it is made.
-pub(super) struct Each<F>(pub(super) F);
-
-impl<F, I> Serialize for Each<F>
-where
-    F: Fn() -> I,
-    I: Iterator<Item: Serialize>,
-{
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq((self.0)())
-    }
-}
-
-/// The URI of a resource under a base without a slash at its end.
-#[derive(Clone, Copy)]
-pub(super) struct Location<'a> {
-    pub(super) base: &'a str,
-    pub(super) endpoint: &'a str,
-    pub(super) id: &'a str,
-}
-
-impl fmt::Display for Location<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in [self.base, "/", self.endpoint, "/", self.id] {
-            f.write_str(part)?;
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"value\":");
+        string(out, &[self.id]);
+        if let Some((base, endpoint)) = self.place {
+            out.extend_from_slice(b",\"$ref\":");
+            string(out, &location(base, endpoint, self.id));
         }
-        Ok(())
-    }
-}
-
-impl Serialize for Location<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// A stored instant as it is shown: milliseconds and `Z` (reading A31).
-pub(super) struct Timestamp<'a>(pub(super) &'a str);
-
-impl fmt::Display for Timestamp<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, fraction) = self.0.split_once('.').unwrap_or((self.0, ""));
-        for part in [seconds, ".", fraction, "000".get(fraction.len()..).unwrap_or_default(), "Z"] {
-            f.write_str(part)?;
+        for (name, value) in [(",\"display\":", self.display), (",\"type\":", self.kind)] {
+            if let Some(value) = value {
+                out.extend_from_slice(name.as_bytes());
+                string(out, &[value]);
+            }
         }
-        Ok(())
+        out.push(b'}');
     }
 }
 
-impl Serialize for Timestamp<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+/// Writes a list of links.
+pub(super) fn links<'a>(out: &mut Vec<u8>, links: impl Iterator<Item = Link<'a>>) {
+    out.push(b'[');
+    for (index, link) in links.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        link.write(out);
     }
+    out.push(b']');
 }
 
-/// An object that members are added to.
-pub(super) trait Members {
-    /// Adds a member that the object does not have.
-    fn add(&mut self, name: &str, value: &impl Serialize);
+/// The parts of the URI of a resource under a base without a slash at its end.
+pub(super) fn location<'a>(base: &'a str, endpoint: &'a str, id: &'a str) -> [&'a str; 5] {
+    [base, "/", endpoint, "/", id]
 }
 
-/// JSON text whose closing brace is yet to come, with a member in it.
-impl Members for Vec<u8> {
-    fn add(&mut self, name: &str, value: &impl Serialize) {
-        self.extend_from_slice(b",\"");
-        self.extend_from_slice(name.as_bytes());
-        self.extend_from_slice(b"\":");
-        // Memory takes all that is written to it, and what is written here can be written.
-        serde_json::to_writer(self, value).ok();
-    }
+/// The parts of a stored instant as it is shown: milliseconds and `Z` (reading A31).
+pub(super) fn instant(stored: &str) -> [&str; 5] {
+    let (seconds, fraction) = stored.split_once('.').unwrap_or((stored, ""));
+    [seconds, ".", fraction, "000".get(fraction.len()..).unwrap_or_default(), "Z"]
 }
 
-impl Members for Map<String, Value> {
-    fn add(&mut self, name: &str, value: &impl Serialize) {
-        self.insert(name.to_owned(), serde_json::to_value(value).unwrap_or_default());
+/// Writes one JSON string from its parts. Most need no escapes, which is found out many octets at a time.
+fn string(out: &mut Vec<u8>, parts: &[&str]) {
+    out.push(b'"');
+    let start = out.len();
+    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+    let is_plain = |plain, &byte: &u8| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\');
+    if !out.get(start..).unwrap_or_default().iter().fold(true, is_plain) {
+        out.truncate(start);
+        let quoted = serde_json::Value::from(parts.concat()).to_string();
+        out.extend_from_slice(quoted.as_bytes().get(1..quoted.len() - 1).unwrap_or_default());
     }
+    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -158,7 +118,23 @@ mod tests {
             ("2026-01-02T03:04:05.6", "2026-01-02T03:04:05.600Z"),
             ("2026-01-02T03:04:05.678", "2026-01-02T03:04:05.678Z"),
         ] {
-            assert_eq!(Timestamp(stored).to_string(), shown);
+            assert_eq!(instant(stored).concat(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_json_whatever_is_in_it() {
+        for odd in ["", "plain", "a \"b\" \\", "\u{0}\n\u{1f}\u{7f}", "Zoë 😀 \u{2028}"] {
+            let mut out = Vec::new();
+            let group = GroupRef { id: "g".to_owned(), display: Some(odd.to_owned()), is_direct: true };
+            links(
+                &mut out,
+                [Link::to_group(&group, "b", "Groups"), Link::to_group(&group, "b", "Groups")].into_iter(),
+            );
+            let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            let link =
+                serde_json::json!({"value": "g", "$ref": "b/Groups/g", "display": odd, "type": "direct"});
+            assert_eq!(read, serde_json::json!([link, link]));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
@@ -304,8 +305,7 @@ impl Api {
             }
         };
         let caller = app.access.authenticate((self.token)(request), now).await?;
-        trail.tenant.clone_from(&caller.tenant_name);
-        trail.client.clone_from(&caller.client_name);
+        trail.caller = Some(Arc::clone(&caller));
         let context = Context { caller, now, request: trail.request_id.clone() };
         if !or_self || !context.caller.scopes.allow(Permission::ActAsSubject) {
             auth::check(&context, permission)?;

@@ -38,7 +38,7 @@ pub(super) fn base(request: &HttpRequest, settings: &Settings, mount: &str) -> R
     if host.is_empty() || !host.bytes().all(is_host_byte) {
         return Err(ScimError::value("the Host header is no host name with or without a port"));
     }
-    Ok(format!("{scheme}://{host}{prefix}{mount}"))
+    Ok([scheme, "://", host, prefix, mount].concat())
 }
 
 /// The host that the request names: in its target, else in its header, else where it came in.

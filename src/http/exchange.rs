@@ -8,6 +8,7 @@ use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -21,6 +22,7 @@ use chrono::{DateTime, Utc};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
+use crate::context::Caller;
 use crate::http::App;
 use crate::http::body::Arriving;
 use crate::http::error::{self, Failure};
@@ -32,8 +34,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) struct Trail {
     pub(super) request_id: String,
     pub(super) route: &'static str,
-    pub(super) tenant: String,
-    pub(super) client: String,
+    pub(super) caller: Option<Arc<Caller>>,
     pub(super) quirks: Vec<&'static str>,
     /// How a refusal is spelled where the request went.
     pub(super) spelling: fn(&Failure, &str) -> HttpResponse,
@@ -45,8 +46,7 @@ impl Trail {
         Self {
             request_id: request_id(request),
             route: "unknown",
-            tenant: String::new(),
-            client: String::new(),
+            caller: None,
             quirks: Vec::new(),
             spelling: error::spell,
             began: Instant::now(),
@@ -70,11 +70,12 @@ impl RootSpanBuilder for RootSpan {
         let Ok(response) = outcome else { return };
         let extensions = response.request().extensions();
         let Some(trail) = extensions.get::<Trail>() else { return };
+        let caller = trail.caller.as_deref();
         tracing::info!(
             parent: None,
             request_id = trail.request_id,
-            tenant = trail.tenant,
-            client = trail.client,
+            tenant = caller.map_or("", |caller| &caller.tenant_name),
+            client = caller.map_or("", |caller| &caller.client_name),
             method = response.request().method().as_str(),
             route = trail.route,
             status = response.status().as_u16(),

@@ -275,8 +275,7 @@ async fn answer(
         false => Some(app.access.authenticate(token, now).await?),
     };
     if let Some(caller) = &caller {
-        trail.tenant.clone_from(&caller.tenant_name);
-        trail.client.clone_from(&caller.client_name);
+        trail.caller = Some(Arc::clone(caller));
     }
     let registry = caller.as_ref().map_or(app.access.registry(), |caller| &caller.registry);
     let Some(kind) = target.kind(registry) else {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use memchr::memmem::Finder;
 use serde_json::{Map, Value, json};
 
 use crate::scim::error::ScimError;
@@ -114,6 +115,27 @@ pub struct Family {
     pub members: Option<Arc<Attribute>>,
 }
 
+/// An attribute that refers to a resource.
+#[derive(Debug)]
+pub struct Reference {
+    /// The attribute.
+    pub attribute: Arc<Attribute>,
+    /// How its value begins in a document's text.
+    opening: Finder<'static>,
+}
+
+impl Reference {
+    fn new(attribute: &Arc<Attribute>) -> Self {
+        let opening = format!("\"{}\":{{", attribute.name);
+        Self { attribute: Arc::clone(attribute), opening: Finder::new(&opening).into_owned() }
+    }
+
+    /// Whether the JSON text of a document can have a value of it. If not, it has none.
+    pub fn may_be_in(&self, document: &[u8]) -> bool {
+        self.opening.find(document).is_some()
+    }
+}
+
 /// A kind of resource: its endpoint and its schemas (RFC 7643 §6).
 #[derive(Debug)]
 pub struct ResourceType {
@@ -132,7 +154,7 @@ pub struct ResourceType {
     /// Whether some attribute is `returned: request`, so that a stored document is not yet a response.
     pub is_selective: bool,
     /// The single complex attributes that refer to a resource by its id and URI, such as `manager`.
-    pub references: Vec<Arc<Attribute>>,
+    pub references: Vec<Reference>,
     /// The types of the registry that this one is in.
     pub family: Arc<Family>,
     by_name: HashMap<String, Arc<Attribute>>,
@@ -168,7 +190,8 @@ impl ResourceType {
             .flat_map(|a| std::iter::once(a).chain(&a.sub_attributes))
             .any(|a| a.returned == Returned::Request);
         built.is_selective = is_selective;
-        built.references = built.all_attributes().filter(|a| is_reference(a)).cloned().collect();
+        let references = built.all_attributes().filter(|a| is_reference(a)).map(Reference::new);
+        built.references = references.collect();
         built
     }
 

@@ -4,6 +4,10 @@
 
 /// Undoes percent encoding; none if that gives no UTF-8 or the encoding is broken. Form encoding writes blanks as `+`.
 pub fn decode(text: &str, plus_is_blank: bool) -> Option<String> {
+    let is_encoded = |byte: u8| byte == b'%' || byte == b'+' && plus_is_blank;
+    if !text.bytes().any(is_encoded) {
+        return Some(text.to_owned());
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 /// The entity tag of a version.
 pub fn etag(version: i64) -> String {
-    format!("W/\"{version}\"")
+    ["W/\"", &version.to_string(), "\""].concat()
 }
 
 /// The opaque part of the tag of what has no version: the same for the same content.

@@ -224,8 +224,11 @@ fn run(connection: &Connection, statement: &Statement) -> rusqlite::Result<(usiz
     let mut rows = Vec::new();
     let mut cursor = prepared.raw_query();
     while let Some(row) = cursor.next()? {
-        let values = (0..columns).map(|index| row.get_ref(index).and_then(|value| read(index, value)));
-        rows.push(Row::new(values.collect::<Result<Vec<_>, _>>()?));
+        let mut values = Vec::with_capacity(columns);
+        for index in 0..columns {
+            values.push(read(index, row.get_ref(index)?)?);
+        }
+        rows.push(Row::new(values));
     }
     Ok((rows.len(), rows))
 }

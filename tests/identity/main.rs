@@ -81,7 +81,7 @@ fn context(tenant: TenantId, now: DateTime<Utc>, settings: &[(&str, &str)]) -> &
         registry: Arc::new(people::registry()),
     };
     // It lives as long as the test, so that a request can be written in one expression.
-    Box::leak(Box::new(Context { caller, now, request: String::new() }))
+    Box::leak(Box::new(Context { caller: caller.into(), now, request: String::new() }))
 }
 
 fn swiss() -> &'static Context {

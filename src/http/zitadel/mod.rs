@@ -151,6 +151,7 @@ fn check_organisation(cx: &Context, given: Option<&str>) -> Result<(), Refusal> 
 fn at_home(cx: &mut Context) {
     if cx.caller.profile.contacts.region.is_none() {
         let contacts = contact::Policy { region: HOME.parse().ok(), ..cx.caller.profile.contacts };
-        cx.caller.profile = Arc::new(Profile { contacts, ..Profile::clone(&cx.caller.profile) });
+        Arc::make_mut(&mut cx.caller).profile =
+            Arc::new(Profile { contacts, ..Profile::clone(&cx.caller.profile) });
     }
 }

@@ -13,6 +13,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
@@ -30,8 +31,11 @@ const OVERLOOKED: Duration = Duration::from_millis(1);
 /// How many steps of SQLite's machine a statement may take on a thread that answers requests: about a millisecond.
 const BRIEF: i32 = 50_000;
 
-/// Page cache of a connection, in KiB. Memory maps are not used: every connection's map would count as memory of its
-/// own.
+/// Page cache of all connections of short reads together, in KiB: room for the inner pages of the indexes of millions of
+/// users. Memory maps are not used: what they show counts as memory of the process.
+const CACHES: i64 = 64 * 1024;
+
+/// Page cache of a connection of long reads, in KiB.
 const CACHE: i64 = 8 * 1024;
 
 /// The connections that read a file.
@@ -83,7 +87,7 @@ impl Readers {
         is_over: impl FnMut() -> bool + Send + 'static,
     ) -> Result<Option<Vec<Row>>, StoreError> {
         let idle = locked(&self.idle).pop();
-        let mut connection = idle.map_or_else(|| connect(&self.path), Ok)?;
+        let mut connection = idle.map_or_else(|| connect(&self.path, CACHE), Ok)?;
         connection.progress_handler(BRIEF, Some(is_over)).map_err(fault)?;
         let rows = run_until(&connection, statement)?;
         connection.progress_handler(0, None::<fn() -> bool>).map_err(fault)?;
@@ -237,18 +241,19 @@ fn run_until(connection: &Connection, statement: &Statement) -> Result<Option<Ve
 
 /// A connection on which no statement takes long.
 fn connect_brief(path: &Path) -> Result<Connection, StoreError> {
-    let mut connection = connect(path)?;
+    let threads = available_parallelism().map_or(1, |count| i64::try_from(count.get()).unwrap_or(CACHES));
+    let mut connection = connect(path, CACHES / threads)?;
     connection.progress_handler(BRIEF, Some(|| true)).map_err(fault)?;
     Ok(connection)
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+fn connect(path: &Path, cache: i64) -> Result<Connection, StoreError> {
     let open = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
-        connection.pragma_update(None, "cache_size", -CACHE)?;
+        connection.pragma_update(None, "cache_size", -cache)?;
         keep_plans(&connection)?;
         Ok(connection)
     };
