@@ -121,7 +121,8 @@ pub(super) type Outcome = Pin<Box<dyn Future<Output = Result<HttpResponse, Failu
 pub(super) enum Run {
     /// For a caller with this permission.
     For(Permission, fn(Call) -> Outcome),
-    /// For a caller with this permission, and for one who acts as a user; [`Call::check_about`] says as whom.
+    /// For a caller with this permission, and for one who acts as a user; [`Call::check_about`] says as whom. What runs must
+    /// ask; `tests/http/every.rs` tries each such operation as somebody else.
     ForSelfOr(Permission, fn(Call) -> Outcome),
     /// For everybody: what opens it is in the request itself.
     Open(fn(Call<Anybody>) -> Outcome),

@@ -46,6 +46,10 @@ impl Operation {
     }
 
     fn send(&self, app: &App, token: Option<&str>) -> Answer {
+        self.send_with(app, token, &json!({}))
+    }
+
+    fn send_with(&self, app: &App, token: Option<&str>, body: &Value) -> Answer {
         let request = app.request(&self.method, &self.target);
         let request = match (token, self.security().next()) {
             (None, _) | (_, None) => request,
@@ -57,7 +61,7 @@ impl Operation {
             (Some(token), Some((header, _))) => request.header(header, token),
         };
         match self.described.get("requestBody") {
-            Some(_) => request.json(&json!({})).send(),
+            Some(_) => request.json(body).send(),
             None => request.send(),
         }
     }
@@ -175,6 +179,37 @@ fn a_token_with_too_small_a_scope_is_refused_everywhere() {
             }
         }
     }
+}
+
+#[test]
+fn who_acts_as_a_user_does_nothing_to_another() {
+    let app = App::start();
+    let (user, group) = populate(&app);
+    let other = app.new_user("other");
+    let token = |id: &str| app.token_about(TenantId::DEFAULT, Scope::Me, Some(id));
+    let (own, foreign) = (token(&user), token(&other));
+    let body = json!({"userId": user, "phone": "+41791234567", "email": "a@example.com", "verificationCode": "123456"});
+    // Those that users may ask for themselves, and others with the scope for everybody.
+    let is_for_both = |operation: &Operation| {
+        let permissions = operation.permissions();
+        permissions.contains(&Permission::ActAsSubject) && permissions.len() > 1 && !operation.is_ours()
+    };
+    let before = app.get(&format!("/Users/{user}")).json();
+    let mut tried = 0;
+    for operation in closed(&app, &user, &group).filter(is_for_both) {
+        let what = format!("{} {}", operation.method, operation.path);
+        let answer = operation.send_with(&app, Some(&foreign), &body);
+        assert_eq!(answer.status, 403, "{what}: {answer:?}");
+        assert!(!answer.body.contains(MARK), "{what}: {answer:?}");
+        tried += 1;
+    }
+    assert_eq!(app.get(&format!("/Users/{user}")).json(), before);
+    for operation in closed(&app, &user, &group).filter(is_for_both) {
+        let answer = operation.send_with(&app, Some(&own), &body);
+        let what = format!("{} {}: {answer:?}", operation.method, operation.path);
+        assert!(answer.status < 500 && ![401, 403].contains(&answer.status), "{what}");
+    }
+    assert!(tried >= 18, "{tried}");
 }
 
 #[test]
