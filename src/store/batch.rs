@@ -6,6 +6,9 @@
 use crate::store::driver::{DriverError, Sql, Statement, Value};
 use crate::store::error::StoreError;
 
+/// How many rows one statement inserts where there are many.
+const ROWS: usize = 16;
+
 /// The steps of one write, in order.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -15,6 +18,34 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn push(&mut self, step: Step) {
         self.steps.push(step);
+    }
+
+    /// Adds steps that insert a row each. Where many follow each other and none of them has to say which value is taken,
+    /// they become one step.
+    pub(super) fn insert(&mut self, rows: impl IntoIterator<Item = Step>) {
+        let mut alike: Vec<Step> = Vec::with_capacity(ROWS);
+        let mut text: Option<(Sql, Sql)> = None;
+        for row in rows {
+            let is_other = |first: &Step| *first.statement.sql != *row.statement.sql || row.unique.is_some();
+            if alike.first().is_some_and(is_other) {
+                self.steps.append(&mut alike);
+            }
+            if row.unique.is_some() {
+                self.steps.push(row);
+                continue;
+            }
+            alike.push(row);
+            if let (ROWS, Some(first)) = (alike.len(), alike.first()) {
+                let one = &first.statement;
+                let many = match &text {
+                    Some((known, many)) if **known == *one.sql => many.clone(),
+                    _ => text.insert((one.sql.clone(), of_rows(one, ROWS))).1.clone(),
+                };
+                let params = alike.drain(..).flat_map(|row| row.statement.params).collect();
+                self.steps.push(Step::new(many, params));
+            }
+        }
+        self.steps.append(&mut alike);
     }
 
     /// Whether it depends on how many rows its statements change.
@@ -33,6 +64,16 @@ impl From<Step> for Batch {
     fn from(step: Step) -> Self {
         Self { steps: vec![step] }
     }
+}
+
+/// The text of a statement that inserts a row, for more rows.
+fn of_rows(one: &Statement, rows: usize) -> Sql {
+    let head = one.sql.split("VALUES").next().unwrap_or_default();
+    let row = |row: usize| {
+        let places = (1..=one.params.len()).map(|place| format!("${}", row * one.params.len() + place));
+        format!("({})", places.collect::<Vec<_>>().join(", "))
+    };
+    format!("{head}VALUES {}", (0..rows).map(row).collect::<Vec<_>>().join(", ")).into()
 }
 
 /// One statement of a batch.
@@ -108,5 +149,29 @@ impl Step {
             (Some(path), DriverError::Duplicate(_)) => StoreError::Unique { path: path.clone() },
             (_, error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_are_alike_are_inserted_together_and_in_their_order() {
+        let row = |key: usize| {
+            let params = vec![i64::try_from(key).unwrap().into(), "x".into()];
+            Step::new("INSERT INTO t (a, b) VALUES ($1, $2)", params)
+        };
+        let many = ROWS + 2;
+        let mut batch = Batch::default();
+        batch.insert((0..many).map(row).chain([row(many).unique("a")]).chain([row(many + 1)]));
+        let rows: Vec<usize> = batch.steps.iter().map(|step| step.statement.params.len() / 2).collect();
+        assert_eq!(rows, [ROWS, 1, 1, 1, 1]);
+        let first = &batch.steps.first().unwrap().statement;
+        assert!(first.sql.starts_with("INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4), "), "{}", &*first.sql);
+        let params = batch.steps.iter().flat_map(|step| step.statement.params.iter().step_by(2));
+        assert!(
+            params.eq(&(0..many + 2).map(|key| Value::Int(i64::try_from(key).unwrap())).collect::<Vec<_>>())
+        );
     }
 }

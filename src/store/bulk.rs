@@ -207,7 +207,8 @@ impl Store {
     pub async fn create_all(&self, bulk: &Bulk<'_>, arrivals: &[&Arrival]) -> Result<(), StoreError> {
         let first = self.next_pks(i64::try_from(arrivals.len()).unwrap_or(i64::MAX)).await?;
         let mut batch = Batch::default();
-        let (mut facts, mut contacts, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut facts, mut contacts) = (Vec::new(), Vec::new());
+        let (mut changes, mut rest) = (Vec::new(), Vec::new());
         let mut counts: BTreeMap<(i64, i64), i64> = BTreeMap::new();
         for (arrival, pk) in arrivals.iter().zip(first..) {
             let mutation = bulk.mutation(&arrival.kind, &arrival.record.id);
@@ -220,14 +221,15 @@ impl Store {
             let mut beside = Batch::default();
             asides.iter().for_each(|aside| aside.steps(bulk.tenant, pk, &mut beside));
             rest.extend(beside.steps);
-            rest.push(write.change(record.version)?);
+            changes.push(write.change(record.version)?);
             let slot = (self.layout().kind(kind)?.number, pk.rem_euclid(COUNTER_SLOTS));
             *counts.entry(slot).or_default() += 1;
         }
         facts.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
         contacts.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-        batch.steps.extend(facts.into_iter().map(|(_, _, step)| step));
-        batch.steps.extend(contacts.into_iter().map(|(_, _, step)| step));
+        batch.insert(facts.into_iter().map(|(_, _, step)| step));
+        batch.insert(contacts.into_iter().map(|(_, _, step)| step));
+        batch.insert(changes);
         batch.steps.extend(rest);
         batch.steps.extend(counts.into_iter().map(|((kind, slot), n)| count(bulk.tenant, kind, slot, n)));
         batch.steps.extend(bulk.mark());
