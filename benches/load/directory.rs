@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use muster::context::{Caller, Context, Scopes};
-use muster::directory::{Directory, Outcome};
+use muster::directory::{Directory, Line, Newcomer, Outcome};
 use muster::id::{ClientId, TenantId};
 use muster::quirks::Profile;
 use muster::scim::registry::Registry;
 use muster::store::{DatabaseUrl, Store};
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::Failure;
@@ -192,11 +193,13 @@ pub(crate) fn fill(database: &str, seed: u64, users: usize, groups: usize) -> Re
         let registry = Arc::new(Registry::built_in()?);
         let store = Store::open(&database.parse::<DatabaseUrl>()?, &registry).await?;
         let filler = Filler { directory: Directory::new(store), context: context(registry)? };
-        let people = (0..users).map(|number| person(seed, number, &label(number)));
-        let users: Vec<String> = filler.import("User", people).await?;
-        let groups = (0..groups).map(|number| group(&format!("Group {number:06}"), &members(&users, number)));
+        let people = (0..users).map(move |number| person(seed, number, &label(number)));
+        let users: Arc<[String]> = filler.import("User", people).await?.into();
+        let everybody = Arc::clone(&users);
+        let groups =
+            (0..groups).map(move |number| group(&format!("Group {number:06}"), &members(&everybody, number)));
         let groups = filler.import("Group", groups).await?;
-        Ok(Filled { users, groups })
+        Ok(Filled { users: users.to_vec(), groups })
     })
 }
 
@@ -206,42 +209,64 @@ fn members(users: &[String], number: usize) -> Vec<String> {
     users.iter().cycle().skip(first).take(SMALL_GROUP.min(users.len())).cloned().collect()
 }
 
+#[derive(Clone)]
 struct Filler {
     directory: Directory,
     context: Context,
 }
 
+/// Resources that were admitted, by their numbers.
+type Rows = Vec<Line<Newcomer>>;
+
 impl Filler {
-    /// Imports resources, a batch at a time; answers their ids in order.
-    async fn import(
-        &self,
-        kind: &str,
-        mut bodies: impl ExactSizeIterator<Item = Value>,
-    ) -> Result<Vec<String>, Failure> {
-        let kind = self.context.caller.registry.type_named(kind).ok_or("an unknown type")?;
+    /// Imports resources, a batch at a time; answers their ids in order. A batch is admitted while the one before it
+    /// is stored, as `muster import` does it.
+    async fn import<I>(&self, kind: &'static str, bodies: I) -> Result<Vec<String>, Failure>
+    where
+        I: ExactSizeIterator<Item = Value> + Send + 'static,
+    {
         let count = bodies.len();
         let mut import = self.directory.import(self.context.clone(), false);
         let mut ids: Vec<String> = Vec::with_capacity(count);
-        while ids.len() < count {
-            let mut rows = Vec::with_capacity(FILLING);
-            for body in bodies.by_ref().take(FILLING) {
-                let Value::Object(mut body) = body else { return Err("not an object".into()) };
-                let id = Uuid::now_v7().hyphenated().to_string();
-                body.insert("id".to_owned(), Value::from(id.as_str()));
-                rows.push((ids.len() as u64, self.directory.admit_row(&self.context, kind, body, None)?));
-                ids.push(id);
+        let mut next = spawn_blocking(self.clone().admit(kind, bodies, 0));
+        loop {
+            let (bodies, rows, new) = next.await??;
+            if rows.is_empty() {
+                eprintln!();
+                return Ok(ids);
             }
+            ids.extend(new);
+            next = spawn_blocking(self.clone().admit(kind, bodies, ids.len() as u64));
             let screened = import.screen(rows).await.map_err(|failure| format!("{failure:?}"))?;
             let stored = import.store(&screened.fit, None).await.map_err(|failure| format!("{failure:?}"))?;
             let refused = screened.outcomes.into_iter().chain(stored).find(|(_, o)| *o != Outcome::Imported);
             if let Some((number, outcome)) = refused {
-                return Err(format!("{} {number}: {outcome:?}", kind.name).into());
+                return Err(format!("{kind} {number}: {outcome:?}").into());
             }
-            eprint!("\rfilling: {}/{count} {}s ", ids.len(), kind.name);
+            eprint!("\rfilling: {}/{count} {kind}s ", ids.len());
             std::io::stderr().flush().ok();
         }
-        eprintln!();
-        Ok(ids)
+    }
+
+    /// Admits the next batch; answers the bodies that are left, the batch and its ids.
+    fn admit<I: Iterator<Item = Value>>(
+        self,
+        kind: &'static str,
+        mut bodies: I,
+        first: u64,
+    ) -> impl FnOnce() -> Result<(I, Rows, Vec<String>), Failure> {
+        move || {
+            let kind = self.context.caller.registry.type_named(kind).ok_or("an unknown type")?;
+            let (mut rows, mut ids) = (Rows::with_capacity(FILLING), Vec::with_capacity(FILLING));
+            for (number, body) in (first..).zip(bodies.by_ref().take(FILLING)) {
+                let Value::Object(mut body) = body else { return Err("not an object".into()) };
+                let id = Uuid::now_v7().hyphenated().to_string();
+                body.insert("id".to_owned(), Value::from(id.as_str()));
+                rows.push((number, self.directory.admit_row(&self.context, kind, body, None)?));
+                ids.push(id);
+            }
+            Ok((bodies, rows, ids))
+        }
     }
 }
 
