@@ -4,12 +4,15 @@
 //! cost, on a blocking thread and no more at once than there are cores, because each takes 19 MiB. What
 //! other systems made may take more, and counts for as many as it has the memory of.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use argon2::{Argon2, PasswordHasher as _};
+use icu_normalizer::ComposingNormalizer;
+use icu_properties::CodePointMapData;
+use icu_properties::props::GeneralCategory;
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation as _;
+use precis_profiles::precis_core::{DerivedPropertyValue, FreeformClass, StringClass as _};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -29,6 +32,24 @@ pub(super) enum Verdict {
     Yes,
     /// It is the one, and this hash should take the place of the one that is stored.
     YesBut(String),
+}
+
+/// The password as it is hashed (RFC 8265 §4.2). The tables of the library end with Unicode 6.3; characters that came
+/// later, among them many emoji, are as good as those before.
+fn prepared(clear: &str) -> Option<String> {
+    if let Ok(prepared) = OpaqueString::enforce(clear) {
+        return Some(prepared.into_owned());
+    }
+    let category = |c: char| CodePointMapData::<GeneralCategory>::new().get(c);
+    let is_newer = |c: char| {
+        FreeformClass::default().get_value_from_char(c) == DerivedPropertyValue::Unassigned
+            && category(c) != GeneralCategory::Unassigned
+    };
+    let known: String = clear.chars().map(|c| if is_newer(c) { 'x' } else { c }).collect();
+    OpaqueString::enforce(known).ok()?;
+    let is_space = |c: char| category(c) == GeneralCategory::SpaceSeparator;
+    let spaced: String = clear.chars().map(|c| if is_space(c) { ' ' } else { c }).collect();
+    Some(ComposingNormalizer::new_nfc().normalize(&spaced).into_owned())
 }
 
 /// The password in clear, if the resource has one that the old version did not have.
@@ -81,17 +102,17 @@ impl Hasher {
     ) -> Result<Resource, Failure> {
         let (new, adopted) = adopt(kind, new, old)?;
         let Some(clear) = clear(kind, &new, old).filter(|_| !adopted) else { return Ok(new) };
-        let prepared = OpaqueString::enforce(clear).map_err(|_| {
+        let prepared = prepared(clear).ok_or_else(|| {
             ScimError::value("password has characters that passwords cannot have (RFC 8265 §4.2)")
         })?;
-        let hash = self.hash(prepared.into_owned()).await?;
+        let hash = self.hash(prepared).await?;
         Ok(new.with_value(kind, ATTRIBUTE, Value::String(hash)))
     }
 
     /// Whether it is the password that a resource has. Where it is, and the hash is not one that Muster would make, a
     /// new hash comes with the answer. Where there is none, that takes as long as to find out.
     pub(super) async fn verify(&self, resource: &Resource, clear: &str) -> Result<Verdict, Failure> {
-        let prepared = OpaqueString::enforce(clear).map_or_else(|_| clear.to_owned(), Cow::into_owned);
+        let prepared = prepared(clear).unwrap_or_else(|| clear.to_owned());
         let Some(hash) = resource.body().get(ATTRIBUTE).and_then(Value::as_str).map(str::to_owned) else {
             self.hash(prepared).await?;
             return Ok(Verdict::No);

@@ -8,6 +8,8 @@
     reason = "a test may fail loudly"
 )]
 
+#[path = "../scim/bodies.rs"]
+mod bodies_of_types;
 #[path = "../kit/mod.rs"]
 mod kit;
 
@@ -23,6 +25,7 @@ mod every;
 mod identifiers;
 mod identity;
 mod international;
+mod laws;
 mod me;
 mod passwords;
 mod profiles;

@@ -166,3 +166,23 @@ fn a_password_whose_hash_was_imported_is_changed_with_the_old_one() {
     assert_eq!(change("correct horse", CLEAR).json()["code"], "wrong-password");
     assert_eq!(change(CLEAR, "correct horse again").status, 200);
 }
+
+/// RFC 8265 §4: a password is the same however it is composed, and may have every character that can be seen.
+#[test]
+fn passwords_may_have_characters_of_every_age() {
+    let app = App::start();
+    let token = app.new_token(TenantId::DEFAULT, Scope::Identity, "default");
+    let mut body = user("ann");
+    body["password"] = json!("\u{202f}Zo\u{eb} 🥷 Ა");
+    let made = app.post("/Users", &body);
+    assert_eq!(made.status, 201, "{made:?}");
+    let path = format!("/identity/v1/users/{}/password/change", made.json()["id"].as_str().unwrap());
+    let body = json!({"old_password": " Zoe\u{308} 🥷 Ა", "new_password": CLEAR}).to_string();
+    let request = app.request("POST", &path).token(&token).header("Content-Type", "application/json");
+    assert_eq!(request.body(body).send().status, 200);
+    for wrong in ["a\u{7}b", "a\u{378}b", "🥷\u{e000}"] {
+        let mut body = user("bob");
+        body["password"] = json!(wrong);
+        app.post("/Users", &body).error(400, Some("invalidValue"));
+    }
+}

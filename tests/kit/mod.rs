@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -97,6 +98,11 @@ impl App {
             Self { address, access, token: String::new(), stop: Some(stop), thread: Some(thread), directory };
         app.token = app.new_token(TenantId::DEFAULT, Scope::Scim, "default");
         app
+    }
+
+    /// Where its database is, unless it is elsewhere, and what it delivers.
+    pub(crate) fn folder(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The messages that were delivered so far, the first one first.
