@@ -3,14 +3,7 @@
 //! `MUSTER_SEED=7 cargo test --test differential` repeats a run; a disagreement prints its seed, filter and ids.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "this is a test")]
 
-#[path = "store/cluster.rs"]
-#[allow(dead_code, reason = "the contract tests use the rest")]
-mod cluster;
-#[path = "store/harness.rs"]
-#[allow(dead_code, unused_macros, reason = "the contract tests use the rest")]
-mod harness;
-#[path = "store/people.rs"]
-mod people;
+use muster_kit::{harness, people};
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -102,7 +95,7 @@ async fn fill(directory: &Directory, random: &mut Random) -> BTreeMap<String, Ve
                     members.push("nobody".to_owned());
                 }
             }
-            let id = ResourceId::from_text(format!("{:016x}{:016x}", random.next(), random.next()));
+            let id = ResourceId::from_text(format!("{:016x}{:016x}", random.draw(), random.draw()));
             let mut mutation = directory.mutation(name, &id, What::Create);
             mutation.now = harness::time(u32::try_from(index % 7).unwrap());
             let mut record = directory.store.create(&mutation, &resource, &members).await.unwrap();

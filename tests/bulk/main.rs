@@ -8,10 +8,7 @@
     reason = "a test may fail loudly"
 )]
 
-#[path = "../kit/mod.rs"]
-mod kit;
-#[path = "../cli/program.rs"]
-mod program;
+use muster_kit::program;
 
 mod people;
 

@@ -8,9 +8,7 @@
     reason = "a test may fail loudly"
 )]
 
-#[path = "../kit/mod.rs"]
-mod kit;
-mod program;
+use muster_kit::program;
 
 mod commands;
 mod serve;

@@ -4,22 +4,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
-#[path = "../store/cluster.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod cluster;
 mod faults;
-#[path = "../kit/mod.rs"]
-mod kit;
 mod table;
 
-use cluster::Cluster;
-use kit::App;
 use muster::access::Scope as Right;
 use muster::http::Settings;
 use muster::id::TenantId;
 use muster::quirks::Profile;
 use muster::scim::registry::Registry;
 use muster_conformance::{Examination, Scope, Subject, check, requirements, scenarios};
+use muster_kit::app::{self as kit, App};
+use muster_kit::cluster::Cluster;
 use tempfile::TempDir;
 
 /// What a profile is held to: everything that the server claims, or the RFCs and the profile's own rules.

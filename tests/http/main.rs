@@ -10,8 +10,7 @@
 
 #[path = "../scim/bodies.rs"]
 mod bodies_of_types;
-#[path = "../kit/mod.rs"]
-mod kit;
+use muster_kit::app as kit;
 
 mod access;
 mod admin;

@@ -8,15 +8,7 @@
     reason = "a test may fail loudly"
 )]
 
-#[path = "../store/cluster.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod cluster;
-#[path = "../store/harness.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod harness;
-#[path = "../store/people.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod people;
+use muster_kit::{harness, people, store_test};
 
 mod users;
 mod verification;

@@ -8,10 +8,9 @@
     reason = "a test may fail loudly"
 )]
 
+use muster_kit::cluster;
+
 mod client;
-#[allow(dead_code, reason = "each test binary uses its part of it")]
-#[path = "../store/cluster.rs"]
-mod cluster;
 mod faults;
 mod flows;
 mod groups;

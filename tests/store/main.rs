@@ -6,18 +6,17 @@
     reason = "a test says what is wrong by failing"
 )]
 
-#[macro_use]
-mod harness;
+#[macro_use(store_test)]
+extern crate muster_kit;
+use muster_kit::{cluster, harness, people};
+
 mod catalogue;
-#[allow(dead_code, reason = "each test binary uses its part of it")]
-mod cluster;
 mod contacts;
 mod deleted;
 mod faults;
 mod international;
 mod laws;
 mod members;
-mod people;
 mod plans;
 mod postgres_faults;
 mod postgres_plans;

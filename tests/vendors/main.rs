@@ -11,11 +11,7 @@
     reason = "a test may fail loudly"
 )]
 
-#[path = "../store/cluster.rs"]
-#[expect(dead_code, reason = "the store's tests use the rest")]
-mod cluster;
-#[path = "../kit/mod.rs"]
-mod kit;
+use muster_kit::{app as kit, cluster};
 
 mod races;
 mod script;

@@ -2,11 +2,7 @@
 //!
 //! Invariant: a request is byte for byte what the flow says.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
-
-mod fake;
-
-use fake::{Fake, answer, empty, raw};
+use crate::fake::{Fake, answer, empty, raw};
 use flate2::{Compression, write::GzEncoder};
 use muster_conformance::bundled;
 use serde_json::{Value, json};

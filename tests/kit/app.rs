@@ -2,8 +2,6 @@
 //!
 //! Invariant: every [`App`] has a database and a port of its own, so tests run side by side and in any order.
 
-#![allow(dead_code, reason = "each test binary uses its part of the kit")]
-
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -29,14 +27,14 @@ use tokio::sync::oneshot;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server in this process with an empty database.
-pub(crate) struct App {
+pub struct App {
     /// Where it listens.
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     /// Its tenants and tokens.
-    pub(crate) access: Access,
+    pub access: Access,
     /// A token of the tenant `default` with the scope `scim` and the profile `default`; [`App::get`] and its
     /// like use it.
-    pub(crate) token: String,
+    pub token: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     directory: TempDir,
@@ -44,30 +42,30 @@ pub(crate) struct App {
 
 /// The time at which a test makes something.
 #[expect(clippy::disallowed_methods, reason = "a test has no request to take the time from")]
-pub(crate) fn now() -> DateTime<Utc> {
+pub fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
 /// Runs what is asynchronous.
-pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 impl App {
     /// A server with the default settings.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::with(Settings::default(), Registry::built_in().unwrap())
     }
 
     /// A server with these settings and schemas.
-    pub(crate) fn with(settings: Settings, registry: Registry) -> Self {
+    pub fn with(settings: Settings, registry: Registry) -> Self {
         let directory = TempDir::new().unwrap();
         let url = format!("sqlite:{}", directory.path().join("muster.db").display());
         Self::on(&url, directory, settings, registry)
     }
 
     /// A server on the database with this URL, which may be in that directory.
-    pub(crate) fn on(url: &str, directory: TempDir, settings: Settings, registry: Registry) -> Self {
+    pub fn on(url: &str, directory: TempDir, settings: Settings, registry: Registry) -> Self {
         let registry = Arc::new(registry);
         let outbox = directory.path().join("outbox");
         let url = url.parse().unwrap();
@@ -101,12 +99,12 @@ impl App {
     }
 
     /// Where its database is, unless it is elsewhere, and what it delivers.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.directory.path()
     }
 
     /// The messages that were delivered so far, the first one first.
-    pub(crate) fn messages(&self) -> Vec<Value> {
+    pub fn messages(&self) -> Vec<Value> {
         let files = std::fs::read_dir(self.directory.path().join("outbox")).unwrap();
         let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
@@ -118,7 +116,7 @@ impl App {
     }
 
     /// Waits until so many messages were delivered.
-    pub(crate) fn wait_for_messages(&self, count: usize) -> Vec<Value> {
+    pub fn wait_for_messages(&self, count: usize) -> Vec<Value> {
         let patience = std::time::Instant::now();
         loop {
             let messages = self.messages();
@@ -131,12 +129,12 @@ impl App {
     }
 
     /// Makes a tenant.
-    pub(crate) fn new_tenant(&self, name: &str) -> TenantId {
+    pub fn new_tenant(&self, name: &str) -> TenantId {
         wait(self.access.create_tenant(name, now())).unwrap()
     }
 
     /// Sets policies of a tenant, as in `unique-group-names=on`.
-    pub(crate) fn set_policies(&self, tenant: TenantId, settings: &[&str]) {
+    pub fn set_policies(&self, tenant: TenantId, settings: &[&str]) {
         let set = |own: &mut Overrides| {
             *own = Overrides::default();
             settings.iter().try_for_each(|setting| own.set(setting))
@@ -145,12 +143,12 @@ impl App {
     }
 
     /// Makes a token that counts for an hour.
-    pub(crate) fn new_token(&self, tenant: TenantId, scope: Scope, profile: &str) -> String {
+    pub fn new_token(&self, tenant: TenantId, scope: Scope, profile: &str) -> String {
         self.token_made_at(now(), tenant, scope, profile)
     }
 
     /// Makes a token that counts for an hour and is about a user.
-    pub(crate) fn token_about(&self, tenant: TenantId, scope: Scope, subject: Option<&str>) -> String {
+    pub fn token_about(&self, tenant: TenantId, scope: Scope, subject: Option<&str>) -> String {
         let client = NewClient {
             tenant,
             name: "test".into(),
@@ -163,7 +161,7 @@ impl App {
     }
 
     /// Makes a token that counts for an hour from `made` on.
-    pub(crate) fn token_made_at(
+    pub fn token_made_at(
         &self,
         made: DateTime<Utc>,
         tenant: TenantId,
@@ -177,13 +175,13 @@ impl App {
     }
 
     /// Revokes the newest token of a tenant.
-    pub(crate) fn revoke_newest_token(&self, tenant: TenantId) {
+    pub fn revoke_newest_token(&self, tenant: TenantId) {
         let newest: ClientId = wait(self.access.tokens(tenant, now())).unwrap().last().unwrap().id;
         wait(self.access.revoke_token(tenant, newest, now())).unwrap();
     }
 
     /// A request with this target, which goes out as it stands: no base, no token.
-    pub(crate) fn request(&self, method: &str, target: &str) -> Request {
+    pub fn request(&self, method: &str, target: &str) -> Request {
         Request {
             address: self.address,
             line: format!("{method} {target} HTTP/1.1"),
@@ -193,38 +191,38 @@ impl App {
     }
 
     /// A request under `/scim/v2` with the token [`App::token`].
-    pub(crate) fn scim(&self, method: &str, path: &str) -> Request {
+    pub fn scim(&self, method: &str, path: &str) -> Request {
         self.request(method, &format!("/scim/v2{path}")).token(&self.token)
     }
 
     /// GET under `/scim/v2`.
-    pub(crate) fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         self.scim("GET", path).send()
     }
 
     /// POST under `/scim/v2`.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.scim("POST", path).json(body).send()
     }
 
     /// PUT under `/scim/v2`.
-    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
         self.scim("PUT", path).json(body).send()
     }
 
     /// PATCH under `/scim/v2` with these operations.
-    pub(crate) fn patch(&self, path: &str, operations: &Value) -> Answer {
+    pub fn patch(&self, path: &str, operations: &Value) -> Answer {
         let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
         self.scim("PATCH", path).json(&json!({"schemas": schemas, "Operations": operations})).send()
     }
 
     /// DELETE under `/scim/v2`.
-    pub(crate) fn delete(&self, path: &str) -> Answer {
+    pub fn delete(&self, path: &str) -> Answer {
         self.scim("DELETE", path).send()
     }
 
     /// Makes a user with nothing but a name; answers with the id.
-    pub(crate) fn new_user(&self, user_name: &str) -> String {
+    pub fn new_user(&self, user_name: &str) -> String {
         let answer = self.post("/Users", &user(user_name));
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["id"].as_str().unwrap().to_owned()
@@ -242,13 +240,13 @@ impl Drop for App {
 }
 
 /// The smallest user there is.
-pub(crate) fn user(user_name: &str) -> Value {
+pub fn user(user_name: &str) -> Value {
     json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": user_name})
 }
 
 /// A request that is being put together.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     address: SocketAddr,
     line: String,
     headers: Vec<(String, String)>,
@@ -257,36 +255,36 @@ pub(crate) struct Request {
 
 impl Request {
     /// Adds a header. `Host` and `Content-Length` are there unless they are set.
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Presents a token instead of the one before.
-    pub(crate) fn token(mut self, token: &str) -> Self {
+    pub fn token(mut self, token: &str) -> Self {
         self.headers.retain(|(name, _)| name != "Authorization");
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
     /// Presents no token.
-    pub(crate) fn anonymous(mut self) -> Self {
+    pub fn anonymous(mut self) -> Self {
         self.headers.retain(|(name, _)| name != "Authorization");
         self
     }
 
     /// Sends these bytes as the body.
-    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
     /// Sends this JSON as the body, with its media type.
-    pub(crate) fn json(self, body: &Value) -> Self {
+    pub fn json(self, body: &Value) -> Self {
         self.header("Content-Type", "application/scim+json").body(body.to_string())
     }
 
     /// Sends it and waits for the answer.
-    pub(crate) fn send(self) -> Answer {
+    pub fn send(self) -> Answer {
         let has = |wanted: &str| self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
         let mut head = format!("{}\r\nConnection: close\r\n", self.line);
         if !has("host") {
@@ -307,7 +305,7 @@ impl Request {
 }
 
 /// Sends bytes to a server and reads one answer, or until it closes the connection.
-pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
+pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut sender = stream.try_clone().unwrap();
@@ -342,13 +340,13 @@ fn is_whole(received: &[u8]) -> bool {
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The status code.
-    pub(crate) status: u16,
+    pub status: u16,
     /// The headers, their names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     /// The body as text.
-    pub(crate) body: String,
+    pub body: String,
 }
 
 impl Answer {
@@ -365,18 +363,18 @@ impl Answer {
     }
 
     /// The value of a header.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
     /// Checks that it is the SCIM Error message of this status and `scimType`, and returns its detail.
     #[track_caller]
-    pub(crate) fn error(&self, status: u16, scim_type: Option<&str>) -> String {
+    pub fn error(&self, status: u16, scim_type: Option<&str>) -> String {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/scim+json"), "{self:?}");
         let body = self.json();

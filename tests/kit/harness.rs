@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::cluster::{self, Cluster};
 
-pub(crate) const TENANT: TenantId = TenantId::DEFAULT;
+pub const TENANT: TenantId = TenantId::DEFAULT;
 
 /// Registers contract tests: each runs once for every engine.
 #[macro_export]
@@ -41,19 +41,19 @@ macro_rules! store_test {
     )* };
 }
 
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// An empty database.
-pub(crate) struct Database {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) registry: Arc<Registry>,
+pub struct Database {
+    pub engine: Arc<Engine>,
+    pub registry: Arc<Registry>,
 }
 
 /// Where it is.
 #[derive(Debug)]
-pub(crate) enum Engine {
+pub enum Engine {
     Sqlite {
         path: PathBuf,
         _directory: tempfile::TempDir,
@@ -66,37 +66,37 @@ pub(crate) enum Engine {
 }
 
 impl Database {
-    pub(crate) fn sqlite() -> Self {
+    pub fn sqlite() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("muster.db");
         Self::of(Engine::Sqlite { path, _directory: directory })
     }
 
     /// None where PostgreSQL is not installed.
-    pub(crate) fn postgres() -> Option<Self> {
+    pub fn postgres() -> Option<Self> {
         Some(Self::of(Engine::Postgres { url: Cluster::shared()?.database(), options: "" }))
     }
 
-    pub(crate) fn of(engine: Engine) -> Self {
+    pub fn of(engine: Engine) -> Self {
         Self { engine: Arc::new(engine), registry: Arc::new(crate::people::registry()) }
     }
 
     /// The file, which only SQLite has.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         match &*self.engine {
             Engine::Sqlite { path, .. } => path,
             Engine::Postgres { .. } => panic!("PostgreSQL is no file"),
         }
     }
 
-    pub(crate) fn url(&self) -> DatabaseUrl {
+    pub fn url(&self) -> DatabaseUrl {
         match &*self.engine {
             Engine::Sqlite { path, .. } => DatabaseUrl::Sqlite(path.clone()),
             Engine::Postgres { url, options } => format!("{url}?{options}").parse().unwrap(),
         }
     }
 
-    pub(crate) async fn open(&self) -> Directory {
+    pub async fn open(&self) -> Directory {
         let store = Store::open(&self.url(), &self.registry).await.unwrap();
         Directory { store, registry: Arc::clone(&self.registry), engine: Arc::clone(&self.engine) }
     }
@@ -104,33 +104,33 @@ impl Database {
 
 /// An open store, and short ways to write into it.
 #[derive(Clone)]
-pub(crate) struct Directory {
-    pub(crate) store: Store,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) engine: Arc<Engine>,
+pub struct Directory {
+    pub store: Store,
+    pub registry: Arc<Registry>,
+    pub engine: Arc<Engine>,
 }
 
-pub(crate) fn time(second: u32) -> DateTime<Utc> {
+pub fn time(second: u32) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 1, 2, 3, 4, second).unwrap()
 }
 
-pub(crate) fn resource(body: Value) -> Resource {
+pub fn resource(body: Value) -> Resource {
     let Value::Object(map) = body else { panic!("a resource is an object") };
     Resource::stored(map, None)
 }
 
 /// The resource that a record holds.
-pub(crate) fn stored(record: &Record) -> Resource {
+pub fn stored(record: &Record) -> Resource {
     let secret = record.secret.as_deref().map(|text| serde_json::from_str::<Map<_, _>>(text).unwrap());
     Resource::stored(serde_json::from_str(&record.document).unwrap(), secret)
 }
 
 impl Directory {
-    pub(crate) fn kind(&self, name: &str) -> &Arc<ResourceType> {
+    pub fn kind(&self, name: &str) -> &Arc<ResourceType> {
         self.registry.type_named(name).unwrap()
     }
 
-    pub(crate) fn mutation<'a>(&'a self, kind: &str, id: &'a ResourceId, what: What) -> Mutation<'a> {
+    pub fn mutation<'a>(&'a self, kind: &str, id: &'a ResourceId, what: What) -> Mutation<'a> {
         Mutation {
             tenant: TENANT,
             kind: self.kind(kind),
@@ -143,26 +143,21 @@ impl Directory {
         }
     }
 
-    pub(crate) async fn create(
-        &self,
-        kind: &str,
-        body: Value,
-        members: &[&str],
-    ) -> Result<Record, StoreError> {
+    pub async fn create(&self, kind: &str, body: Value, members: &[&str]) -> Result<Record, StoreError> {
         let id = ResourceId::generate();
         let members: Vec<String> = members.iter().map(|&id| id.to_owned()).collect();
         self.store.create(&self.mutation(kind, &id, What::Create), &resource(body), &members).await
     }
 
-    pub(crate) async fn user(&self, body: Value) -> Record {
+    pub async fn user(&self, body: Value) -> Record {
         self.create("User", body, &[]).await.unwrap()
     }
 
-    pub(crate) async fn group(&self, name: &str, members: &[&str]) -> Record {
+    pub async fn group(&self, name: &str, members: &[&str]) -> Record {
         self.create("Group", serde_json::json!({"displayName": name}), members).await.unwrap()
     }
 
-    pub(crate) async fn update(
+    pub async fn update(
         &self,
         kind: &str,
         before: &Record,
@@ -174,19 +169,19 @@ impl Directory {
         self.store.update(&mutation, before, &stored(before), &resource(body), members).await
     }
 
-    pub(crate) async fn delete(&self, kind: &str, record: &Record) -> Result<(), StoreError> {
+    pub async fn delete(&self, kind: &str, record: &Record) -> Result<(), StoreError> {
         let mut mutation = self.mutation(kind, &record.id, What::Delete);
         mutation.now = time(2);
         self.store.delete(&mutation, record, false).await
     }
 
-    pub(crate) async fn get(&self, kind: &str, id: &str) -> Option<Record> {
+    pub async fn get(&self, kind: &str, id: &str) -> Option<Record> {
         let found = self.store.get(TENANT, self.kind(kind), id, false).await.unwrap();
         found.map(|(record, _)| record)
     }
 
     /// The rows of a query, past the store; columns are joined with bars.
-    pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
+    pub fn sql(&self, sql: &str) -> Vec<String> {
         match &*self.engine {
             Engine::Sqlite { path, .. } => sqlite_rows(path, sql),
             Engine::Postgres { url, .. } => cluster::query(url, sql),
@@ -194,7 +189,7 @@ impl Directory {
     }
 
     /// Makes inserts into the table fail while there is a resource called jane.
-    pub(crate) fn break_table(&self, table: &str, how: Broken) {
+    pub fn break_table(&self, table: &str, how: Broken) {
         let broken = match (&*self.engine, how) {
             (Engine::Sqlite { .. }, Broken::Statement) => "RAISE(ABORT, 'broken')",
             (Engine::Sqlite { .. }, Broken::Transaction) => "RAISE(ROLLBACK, 'broken')",
@@ -217,7 +212,7 @@ impl Directory {
     }
 
     /// Undoes that.
-    pub(crate) fn mend_table(&self, table: &str) {
+    pub fn mend_table(&self, table: &str) {
         self.sql(&match &*self.engine {
             Engine::Sqlite { .. } => "DROP TRIGGER broken".to_owned(),
             Engine::Postgres { .. } => format!("DROP TRIGGER broken ON {table}"),
@@ -225,7 +220,7 @@ impl Directory {
     }
 
     /// Runs a statement in a transaction of another process, which stays open.
-    pub(crate) fn hold(&self, sql: &str) -> Held {
+    pub fn hold(&self, sql: &str) -> Held {
         match &*self.engine {
             Engine::Sqlite { path, .. } => {
                 let connection = rusqlite::Connection::open(path).unwrap();
@@ -250,7 +245,7 @@ impl Directory {
     }
 
     /// Everything that is in the tables of the directory.
-    pub(crate) fn dump(&self) -> Vec<String> {
+    pub fn dump(&self) -> Vec<String> {
         let tables = ["tenant", "token", "resource", "fact", "contact", "membership", "counter", "change"];
         tables
             .iter()
@@ -261,19 +256,19 @@ impl Directory {
 
 /// What a broken table takes along.
 #[derive(Clone, Copy)]
-pub(crate) enum Broken {
+pub enum Broken {
     Statement,
     Transaction,
 }
 
 /// A transaction of another process.
-pub(crate) enum Held {
+pub enum Held {
     Sqlite(rusqlite::Connection),
     Postgres(Sender<()>, JoinHandle<()>),
 }
 
 impl Held {
-    pub(crate) fn roll_back(self) {
+    pub fn roll_back(self) {
         match self {
             Self::Sqlite(connection) => connection.execute_batch("ROLLBACK").unwrap(),
             Self::Postgres(end, thread) => {

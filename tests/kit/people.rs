@@ -11,10 +11,10 @@ use muster::scim::urn;
 use serde_json::{Map, Value, json};
 
 /// SplitMix64.
-pub(crate) struct Random(pub(crate) u64);
+pub struct Random(pub u64);
 
 impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -22,21 +22,21 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
+    pub fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.draw() % end as u64).unwrap()
     }
 
-    pub(crate) fn percent(&mut self, chance: usize) -> bool {
+    pub fn percent(&mut self, chance: usize) -> bool {
         self.below(100) < chance
     }
 
-    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 }
 
 /// The built-in schemas, a type with the data types that they lack, and e-mail addresses with one more part.
-pub(crate) fn registry() -> Registry {
+pub fn registry() -> Registry {
     let built_in = Registry::built_in().unwrap();
     let mut user = Value::Object(built_in.schema(urn::USER).unwrap().to_json());
     let attributes = user["attributes"].as_array_mut().unwrap();
@@ -64,7 +64,7 @@ pub(crate) fn registry() -> Registry {
     Registry::with(&more.map(|(name, document)| (name.to_owned(), document))).unwrap()
 }
 
-pub(crate) const TEXTS: [&str; 24] = [
+pub const TEXTS: [&str; 24] = [
     "",
     "a",
     "b",
@@ -103,7 +103,7 @@ const PHONES: [&str; 6] = [
 /// Where values may be longer than an index takes.
 const LONG: [&str; 5] = ["nickName", "emails.value", "phoneNumbers.value", "tags", "roles.value"];
 
-pub(crate) fn text(random: &mut Random, path: &str) -> String {
+pub fn text(random: &mut Random, path: &str) -> String {
     if LONG.contains(&path) && random.percent(15) {
         let unit = *random.pick(&["x", "é", "€", "🙂", "\u{1}"]);
         let lead = "a".repeat(random.below(3));
@@ -159,7 +159,7 @@ fn value(random: &mut Random, attribute: &Attribute, index: usize) -> Value {
 }
 
 /// The document of a random resource; `index` keeps unique values apart.
-pub(crate) fn document(random: &mut Random, kind: &ResourceType, index: usize) -> Map<String, Value> {
+pub fn document(random: &mut Random, kind: &ResourceType, index: usize) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("schemas".into(), json!([&*kind.schema.id]));
     let is_kept = |a: &&Arc<Attribute>| {

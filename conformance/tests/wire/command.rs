@@ -2,11 +2,7 @@
 //!
 //! Invariant: the exit code tells what happened.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
-
-mod fake;
-
-use fake::{Fake, TOKEN, answer, empty};
+use crate::fake::{Fake, TOKEN, answer, empty};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;

@@ -51,25 +51,25 @@ done
 "#;
 
 /// A server. It ends with the value, and at the latest with the test binary.
-pub(crate) struct Cluster {
+pub struct Cluster {
     keeper: Child,
     answers: BufReader<ChildStdout>,
     folder: String,
     port: u16,
     /// The authority that signed the server's certificate, in PEM; the certificate is for `localhost`.
-    pub(crate) authority: String,
+    pub authority: String,
 }
 
 impl Cluster {
     /// The server that the tests of this binary share; none where PostgreSQL is not installed.
-    pub(crate) fn shared() -> Option<&'static Self> {
+    pub fn shared() -> Option<&'static Self> {
         // Never dropped: the keeper's input ends with this process.
         static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
         SHARED.get_or_init(Self::start).as_ref()
     }
 
     /// A server of one's own; none where PostgreSQL is not installed, which is a failure in CI.
-    pub(crate) fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let Some(path) = path_with_initdb() else {
             assert!(!is_required(), "PostgreSQL is not installed: initdb was not found");
             // Not eprintln, which the test harness keeps to itself while all is well.
@@ -107,17 +107,17 @@ impl Cluster {
     }
 
     /// Stops the server, which ends every connection.
-    pub(crate) fn stop_server(&mut self) {
+    pub fn stop_server(&mut self) {
         self.tell("stop");
     }
 
     /// Ends the server as a crash would: it has no time to put anything in order.
-    pub(crate) fn crash_server(&mut self) {
+    pub fn crash_server(&mut self) {
         self.tell("crash");
     }
 
     /// The statements that a database logged so far; it logs them after [`Cluster::log_statements`].
-    pub(crate) fn statements(&self, database: &str) -> Vec<String> {
+    pub fn statements(&self, database: &str) -> Vec<String> {
         let log = fs::read_to_string(format!("{}/log", self.folder)).unwrap();
         let prefix = format!("{database} LOG:  ");
         let statement = |line: &str| {
@@ -129,17 +129,17 @@ impl Cluster {
     }
 
     /// Makes a database log what its sessions from now on are asked to run.
-    pub(crate) fn log_statements(&self, database: &str) {
+    pub fn log_statements(&self, database: &str) {
         query(&self.url("postgres"), &format!("ALTER DATABASE {database} SET log_statement = 'all'"));
     }
 
     /// Starts the server again.
-    pub(crate) fn start_server(&mut self) {
+    pub fn start_server(&mut self) {
         self.tell("start");
     }
 
     /// The URL of a new, empty database.
-    pub(crate) fn database(&self) -> String {
+    pub fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         query(&self.url("postgres"), &format!("CREATE DATABASE {name}"));
@@ -147,13 +147,13 @@ impl Cluster {
     }
 
     /// The URL of a database, by way of the socket in the server's folder.
-    pub(crate) fn url(&self, database: &str) -> String {
+    pub fn url(&self, database: &str) -> String {
         let folder = self.folder.replace('/', "%2F");
         format!("postgres://muster@{folder}:{}/{database}", self.port)
     }
 
     /// The URL of a database, by way of the network.
-    pub(crate) fn tcp_url(&self, host: &str, options: &str) -> String {
+    pub fn tcp_url(&self, host: &str, options: &str) -> String {
         format!("postgres://muster@{host}:{}/postgres?{options}", self.port)
     }
 }
@@ -201,7 +201,7 @@ fn certificate() -> (String, String, String) {
 }
 
 /// The rows of some statements; columns are joined with bars.
-pub(crate) fn query(url: &str, sql: &str) -> Vec<String> {
+pub fn query(url: &str, sql: &str) -> Vec<String> {
     with_client(url, async |client| {
         let messages = client.simple_query(sql).await.unwrap();
         let rows = messages.iter().filter_map(|message| match message {
@@ -217,7 +217,7 @@ pub(crate) fn query(url: &str, sql: &str) -> Vec<String> {
 }
 
 /// Runs something on a connection of its own, in a thread of its own: the caller may be asynchronous.
-pub(crate) fn with_client<T: Send>(url: &str, run: impl AsyncFnOnce(Client) -> T + Send) -> T {
+pub fn with_client<T: Send>(url: &str, run: impl AsyncFnOnce(Client) -> T + Send) -> T {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -2,8 +2,6 @@
 //!
 //! Invariant: what it remembers is byte for byte what came over the wire.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
-
 use muster_conformance::{Flow, FlowReport, Subject, replay};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};

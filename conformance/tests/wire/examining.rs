@@ -2,11 +2,7 @@
 //!
 //! Invariant: a requirement fails only by an answer to a step that expects something.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-
-mod fake;
-
-use fake::{Fake, answer, empty};
+use crate::fake::{Fake, answer, empty};
 use muster_conformance::{Examination, Form, Scenario, Scope, Verdict, check, requirements};
 use serde_json::{Value, json};
 
@@ -146,7 +142,7 @@ fn every_form_tells_the_same_and_none_has_the_token() {
     let (_, all) = examine(vec![answer(500, &json!({"detail": "<broken> & \"bad\""}))], TWO_STEPS);
     for form in [Form::Table, Form::Json, Form::Junit, Form::Html, Form::Markdown] {
         let told = all.told(form);
-        assert!(told.contains(CREATED) && !told.contains(fake::TOKEN), "{form:?}: {told}");
+        assert!(told.contains(CREATED) && !told.contains(crate::fake::TOKEN), "{form:?}: {told}");
     }
     let json: Value = serde_json::from_str(&all.told(Form::Json)).unwrap();
     assert_eq!(json["requirements"][0]["verdict"], "fail");

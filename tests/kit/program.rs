@@ -1,28 +1,32 @@
 //! The binary in a directory of its own.
 
-#![allow(dead_code, reason = "each test binary uses its part of it")]
-
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::kit::{Answer, exchange};
+use crate::app::{Answer, exchange};
+
+/// The binary: cargo builds it for the tests of the package, beside the folder that they run from.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().join("muster")
+}
 
 /// A working directory for the program. No setting of the test's own environment gets in.
-pub(crate) struct Home {
+pub struct Home {
     directory: TempDir,
 }
 
 /// What a command that ended left behind.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl From<Output> for Ended {
@@ -38,14 +42,14 @@ impl From<Output> for Ended {
 impl Ended {
     /// Checks that it did what it was asked, and returns what it said.
     #[track_caller]
-    pub(crate) fn done(self) -> String {
+    pub fn done(self) -> String {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{self:?}");
         self.stdout
     }
 
     /// Checks that it refused with one sentence, and returns that.
     #[track_caller]
-    pub(crate) fn refused(self) -> String {
+    pub fn refused(self) -> String {
         assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{self:?}");
         assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
         self.stderr
@@ -53,32 +57,33 @@ impl Ended {
 }
 
 impl Home {
-    pub(crate) fn new() -> Self {
+    #[expect(clippy::new_without_default, reason = "it makes a folder")]
+    pub fn new() -> Self {
         Self { directory: TempDir::new().unwrap() }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub(crate) fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
     /// The program with these arguments, to be run here.
-    pub(crate) fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(binary());
         command.args(arguments.split_whitespace()).current_dir(self.path()).env_clear();
         command
     }
 
     /// Runs the program to its end.
-    pub(crate) fn run(&self, arguments: &str) -> Ended {
+    pub fn run(&self, arguments: &str) -> Ended {
         self.command(arguments).output().unwrap().into()
     }
 
     /// Starts a server and waits until it says that it listens.
-    pub(crate) fn serve(&self, arguments: &str, environment: &[(&str, &str)]) -> Server {
+    pub fn serve(&self, arguments: &str, environment: &[(&str, &str)]) -> Server {
         let mut command = self.command(&format!("serve --workers 1 --listen 127.0.0.1:0 {arguments}"));
         command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -97,16 +102,16 @@ impl Home {
 }
 
 /// A server that runs.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     /// What it said before it listened.
-    pub(crate) before: String,
+    pub before: String,
 }
 
 impl Server {
     /// A request with a token and without a body.
-    pub(crate) fn request(&self, method: &str, target: &str, token: &str) -> Answer {
+    pub fn request(&self, method: &str, target: &str, token: &str) -> Answer {
         let head = format!(
             "{method} {target} HTTP/1.1\r\nHost: a\r\n\
              Authorization: Bearer {token}\r\nConnection: close\r\n\r\n"
@@ -115,7 +120,7 @@ impl Server {
     }
 
     /// A request with a token and a JSON body.
-    pub(crate) fn send(&self, method: &str, target: &str, token: &str, body: &serde_json::Value) -> Answer {
+    pub fn send(&self, method: &str, target: &str, token: &str, body: &serde_json::Value) -> Answer {
         let body = body.to_string();
         let head = format!(
             "{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Type: application/scim+json\r\n\
@@ -126,12 +131,12 @@ impl Server {
     }
 
     /// The status of a list of users.
-    pub(crate) fn users(&self, token: &str) -> u16 {
+    pub fn users(&self, token: &str) -> u16 {
         self.request("GET", "/scim/v2/Users", token).status
     }
 
     /// Waits until a token that another process took back is refused, which must be within seconds.
-    pub(crate) fn refuses_soon(&self, token: &str) {
+    pub fn refuses_soon(&self, token: &str) {
         let began = Instant::now();
         while self.users(token) != 401 {
             assert!(began.elapsed() < Duration::from_secs(4), "the token still counts");
@@ -140,13 +145,13 @@ impl Server {
     }
 
     /// Sends a signal, as in `TERM`.
-    pub(crate) fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
     /// Waits until it ends by itself.
-    pub(crate) fn ended(mut self) -> Ended {
+    pub fn ended(mut self) -> Ended {
         let code = self.child.wait().unwrap().code();
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
@@ -155,7 +160,7 @@ impl Server {
     }
 
     /// Asks it to stop and waits for that.
-    pub(crate) fn stop(self) -> Ended {
+    pub fn stop(self) -> Ended {
         self.signal("TERM");
         self.ended()
     }

@@ -2,11 +2,7 @@
 //!
 //! Invariant: an answer that is not as expected always shows in the report.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
-
-mod fake;
-
-use fake::{Fake, TOKEN, answer, empty, raw};
+use crate::fake::{Fake, TOKEN, answer, empty, raw};
 use muster_conformance::{RunReport, Unmet, tidy};
 use serde_json::{Value, json};
 
