@@ -43,7 +43,7 @@ impl Raw {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 50_000)?;
-        connection.pragma_update(None, "cache_size", -64 * 1024)?;
+        connection.pragma_update(None, "cache_size", -48 * 1024)?;
         Self::of(Engine::Sqlite(connection))
     }
 

@@ -8,16 +8,15 @@ use std::sync::Arc;
 
 use argon2::{Argon2, PasswordHasher as _};
 use icu_normalizer::ComposingNormalizer;
-use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation as _;
-use precis_profiles::precis_core::{DerivedPropertyValue, FreeformClass, StringClass as _};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::directory::{Failure, hash};
 use crate::scim::error::ScimError;
+use crate::scim::format::{category, is_newer};
 use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::scim::urn;
@@ -40,11 +39,6 @@ fn prepared(clear: &str) -> Option<String> {
     if let Ok(prepared) = OpaqueString::enforce(clear) {
         return Some(prepared.into_owned());
     }
-    let category = |c: char| CodePointMapData::<GeneralCategory>::new().get(c);
-    let is_newer = |c: char| {
-        FreeformClass::default().get_value_from_char(c) == DerivedPropertyValue::Unassigned
-            && category(c) != GeneralCategory::Unassigned
-    };
     let known: String = clear.chars().map(|c| if is_newer(c) { 'x' } else { c }).collect();
     OpaqueString::enforce(known).ok()?;
     let is_space = |c: char| category(c) == GeneralCategory::SpaceSeparator;

@@ -3,12 +3,35 @@
 //! Invariant: only forms that RFC 7643 makes a MUST are refused always (user names); the others are refused only where
 //! a profile asks for it, because identity providers send all kinds of text (D26, reading A37).
 
+use icu_properties::CodePointMapData;
+use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
 use precis_profiles::UsernameCaseMapped;
 use precis_profiles::precis_core::profile::PrecisFastInvocation as _;
+use precis_profiles::precis_core::{DerivedPropertyValue, FreeformClass, StringClass as _};
 
 use crate::scim::error::ScimError;
 use crate::scim::key::decode_base64;
 use crate::scim::schema::{Attribute, Type};
+
+/// Whether a character came after Unicode 6.3, with which the tables of the library for PRECIS end. It is as good as those
+/// before.
+pub fn is_newer(c: char) -> bool {
+    FreeformClass::default().get_value_from_char(c) == DerivedPropertyValue::Unassigned
+        && category(c) != GeneralCategory::Unassigned
+}
+
+/// The general category that Unicode gives a character.
+pub fn category(c: char) -> GeneralCategory {
+    CodePointMapData::<GeneralCategory>::new().get(c)
+}
+
+/// A part of a user name, with a letter that the library knows for those that it does not.
+fn known(part: &str) -> String {
+    let parts = GeneralCategoryGroup::Letter
+        .union(GeneralCategoryGroup::Mark)
+        .union(GeneralCategoryGroup::DecimalNumber);
+    part.chars().map(|c| if is_newer(c) && parts.contains(category(c)) { 'x' } else { c }).collect()
+}
 
 /// User names obey RFC 8265 UsernameCaseMapped, part by part between blanks and at signs: as in an address, what is
 /// written from right to left may stand before a domain that is not.
@@ -17,7 +40,8 @@ use crate::scim::schema::{Attribute, Type};
 /// `invalidValue` for characters that a user name cannot have.
 pub fn check_user_name(text: &str) -> Result<(), ScimError> {
     let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_graphic());
-    let is_good = |part: &str| part.is_empty() || is_plain(part) || UsernameCaseMapped::enforce(part).is_ok();
+    let is_good =
+        |part: &str| part.is_empty() || is_plain(part) || UsernameCaseMapped::enforce(known(part)).is_ok();
     if text.split([' ', '@']).all(is_good) {
         return Ok(());
     }
@@ -110,10 +134,18 @@ mod tests {
 
     #[test]
     fn user_names_take_letters_of_all_scripts_and_blanks_but_no_controls() {
-        for good in ["bjensen", "a+b@example.com", "Zoë Müller", "иван", "ｊｏｈｎ"] {
+        for good in [
+            "bjensen",
+            "a+b@example.com",
+            "Zoë Müller",
+            "иван",
+            "ｊｏｈｎ",
+            "\u{1e922}\u{1e923}",
+            "\u{1c90}1",
+        ] {
             assert!(check_user_name(good).is_ok(), "{good}");
         }
-        for bad in ["a\u{7}b", "a\u{200b}b", "tab\there", "\u{1F680}"] {
+        for bad in ["a\u{7}b", "a\u{200b}b", "tab\there", "\u{1F680}", "\u{1f917}", "\u{378}"] {
             assert!(check_user_name(bad).is_err(), "{bad:?}");
         }
     }

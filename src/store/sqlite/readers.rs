@@ -33,10 +33,10 @@ const BRIEF: i32 = 50_000;
 
 /// Page cache of all connections of short reads together, in KiB: room for the inner pages of the indexes of millions of
 /// users. Memory maps are not used: what they show counts as memory of the process.
-const CACHES: i64 = 64 * 1024;
+const CACHES: i64 = 40 * 1024;
 
 /// Page cache of a connection of long reads, in KiB.
-const CACHE: i64 = 8 * 1024;
+const CACHE: i64 = 2 * 1024;
 
 /// The connections that read a file.
 pub(super) struct Readers {

@@ -29,7 +29,7 @@ const LOG_PAGES: i32 = 50_000;
 const SHORT_READS: Duration = Duration::from_millis(20);
 
 /// Page cache of the writer, in KiB.
-const CACHE: i64 = 64 * 1024;
+const CACHE: i64 = 48 * 1024;
 
 /// A batch on its way to the writer, and where the answer goes.
 pub(super) struct Job {
