@@ -28,7 +28,7 @@ use crate::store::{Store, StoreError, TokenOwner};
 pub use bootstrap::{BOOTSTRAP_NAME, Bootstrap};
 pub use judgement::Unjudged;
 pub use known::FRESH;
-pub use schemas::{Obstacle, Obstacles, Reindexing, SchemaEdit, TenantSchemas};
+pub use schemas::{HOLD, Obstacle, Obstacles, Reindexing, SchemaEdit, TenantSchemas};
 pub use tenants::{Overrides, Setting, Tenant};
 pub use tokens::{Exchanged, NewClient, Scope, State, TokenSummary, TokenText};
 

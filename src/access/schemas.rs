@@ -38,8 +38,8 @@ pub(super) const ATTEMPTS: usize = 8;
 /// How much longer than [`FRESH`] a request may last that began with older schemas.
 pub(super) const GRACE: TimeDelta = TimeDelta::milliseconds(500);
 
-/// For how long who judges a change has it in hand.
-const HOLD: TimeDelta = TimeDelta::seconds(60);
+/// For how long who judges a change, or writes facts anew, has it in hand.
+pub const HOLD: TimeDelta = TimeDelta::seconds(60);
 
 /// The registries of tenants that have documents of their own, by the version of these.
 #[derive(Default)]

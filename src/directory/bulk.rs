@@ -279,15 +279,11 @@ impl Job<'_> {
         }
         let (kind, data, id) = (&action.kind, &action.data, action.id(self.ids));
         let condition = Condition::from_headers(action.version.as_deref(), None);
+        let change = async |edit: Edit| directory.write(cx, kind, id, &condition, &edit, false).await;
         let record = match action.verb {
             Verb::Post => directory.insert(cx, kind, ResourceId::from_text(id), data).await?.0,
-            Verb::Put | Verb::Patch => {
-                let edit = match action.verb {
-                    Verb::Put => Edit::whole(cx, kind, data)?,
-                    _ => Edit::parts(cx, kind, data)?,
-                };
-                directory.write(cx, kind, id, &condition, &edit, false).await?.0
-            }
+            Verb::Put => change(Edit::whole(cx, kind, data)?).await?.0,
+            Verb::Patch => change(Edit::parts(cx, kind, data)?).await?.0,
             Verb::Delete => {
                 directory.delete(cx, kind, id, &condition).await?;
                 return Ok(None);

@@ -207,6 +207,17 @@ impl Entry {
         render::meta(out, &self.record, &self.kind.name, base, &self.kind.endpoint);
     }
 
+    /// A list of members as the projection shows it: the text itself where the document is copied, too.
+    pub(super) fn shown_members(&self, text: Vec<u8>, projection: &Projection) -> Vec<u8> {
+        if self.body.is_none() {
+            return text;
+        }
+        let links = serde_json::from_slice(&text).unwrap_or_default();
+        let body = Map::from_iter([("members".to_owned(), links)]);
+        let mut shown = projection.project(&self.kind, body, &self.touched);
+        shown.remove("members").unwrap_or_default().to_string().into_bytes()
+    }
+
     /// The name and the endpoint of a member's type.
     pub(super) fn kind_of(&self, member: &Member) -> Option<(&str, &str)> {
         let kind = self.registry.type_named(member.kind.as_deref()?)?;

@@ -4,8 +4,6 @@
 //! their own: a member that others add or remove meanwhile is shown or not. The ETag is that of the first moment, so
 //! a write that is based on such a mixture fails its precondition.
 
-use serde_json::Map;
-
 use crate::directory::entry::{Entry, Members};
 use crate::directory::render::{self, Link};
 use crate::directory::{Directory, Failure};
@@ -91,12 +89,9 @@ impl Reading {
         let link = |member| Link::to_member(member, &self.base, self.entry.kind_of(member));
         let mut text = Vec::new();
         render::links(&mut text, members.iter().map(link));
-        let links = serde_json::from_slice(&text).unwrap_or_default();
-        let body = Map::from_iter([("members".to_owned(), links)]);
-        let mut body = self.projection.project(&self.entry.kind, body, &self.entry.touched);
-        let text = body.remove("members").unwrap_or_default().to_string();
-        let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or_default();
-        Ok(Some(if is_first { inner.to_owned() } else { format!(",{inner}") }.into_bytes()))
+        let text = self.entry.shown_members(text, &self.projection);
+        let inner = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or_default();
+        Ok(Some(if is_first { inner.to_vec() } else { [b",", inner].concat() }))
     }
 }
 

@@ -6,18 +6,15 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::access::{Access, AccessError, Reindexing};
+use crate::access::{Access, AccessError, HOLD, Reindexing};
 use crate::context::Context;
 use crate::directory::{Directory, Failure};
 use crate::http::error::with_causes;
 
 /// How often the store is asked whether there is something to do.
 const PAUSE: Duration = Duration::from_secs(2);
-
-/// For how long a tenant is in hand after every page.
-const HOLD: TimeDelta = TimeDelta::seconds(60);
 
 /// Works until it is dropped.
 pub(super) async fn run(access: Access, directory: Directory) {

@@ -85,12 +85,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE schema_change SET judge_after = $4 \
                    WHERE tenant = $1 AND version = $2 AND judge_after = $3 RETURNING judge_after";
-        let Unjudged { tenant, version, after, .. } = &*change;
-        let params = vec![tenant.0.into(), (*version).into(), after.as_str().into(), key(until).into()];
-        let held = self.driver().write(Step::new(sql, params).into()).await?.into_iter().next();
-        let Some(mut row) = held else { return Ok(false) };
-        change.after = row.text()?;
-        Ok(true)
+        let Unjudged { tenant, version, after, .. } = change;
+        self.hold(sql, *tenant, *version, after, until).await
     }
 
     /// Whether it still is to be judged.

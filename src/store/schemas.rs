@@ -120,11 +120,24 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE tenant SET reindex_after = $4 \
                    WHERE tenant = $1 AND reindex = $2 AND reindex_after = $3 RETURNING reindex_after";
-        let Reindexing { tenant, version, after, .. } = &*reindexing;
-        let params = vec![tenant.0.into(), (*version).into(), after.as_str().into(), instant(until)];
+        let Reindexing { tenant, version, after, .. } = reindexing;
+        self.hold(sql, *tenant, *version, after, until).await
+    }
+
+    /// Moves the time before which nobody else takes a piece of work, if it is still the one that was read. The statement
+    /// has the tenant, the version that the work is about, the old time and the new one, and answers that.
+    pub(super) async fn hold(
+        &self,
+        sql: &'static str,
+        tenant: TenantId,
+        version: i64,
+        after: &mut String,
+        until: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let params = vec![tenant.0.into(), version.into(), after.as_str().into(), instant(until)];
         let held = self.driver().write(Step::new(sql, params).into()).await?.into_iter().next();
         let Some(mut row) = held else { return Ok(false) };
-        reindexing.after = row.text()?;
+        *after = row.text()?;
         Ok(true)
     }
 
