@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::contact::{Contact, Contacts, Policy, Source, Verification, canonical, contact_id};
 use crate::scim::error::ScimError;
 use crate::scim::key::parse_instant;
+use crate::scim::object;
 use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::scim::schema::{ContactKind, Kept};
@@ -55,8 +56,9 @@ pub fn settle(
 /// Whether two versions of a user say something else of addresses and numbers. Where they do not, what was settled in
 /// one is settled in the other.
 pub fn differ(old: &Resource, new: &Resource) -> bool {
+    let differing = object::differing(old.body(), new.body());
     let names = ContactKind::ALL.map(ContactKind::attribute).into_iter().chain([urn::IDENTIFIERS]);
-    names.into_iter().any(|name| old.body().get(name) != new.body().get(name))
+    names.into_iter().any(|name| differing.contains(&name))
 }
 
 impl Contacts {

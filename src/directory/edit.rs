@@ -22,8 +22,6 @@ use crate::store::{MemberEdit, Record, What};
 pub(super) struct Edit {
     pub(super) what: What,
     pub(super) change: MembershipChange,
-    /// The attributes that the client named.
-    pub(super) touched: Vec<String>,
     wanted: Wanted,
 }
 
@@ -56,9 +54,8 @@ impl Edit {
             }
             (None, _) => MembershipChange::none(),
         };
-        let touched = admitted.mentioned.clone();
-        check_password(cx, kind, &touched)?;
-        Ok(Self { what: What::Replace, change, touched, wanted: Wanted::Whole(admitted) })
+        check_password(cx, kind, &admitted.mentioned)?;
+        Ok(Self { what: What::Replace, change, wanted: Wanted::Whole(admitted) })
     }
 
     /// The body of a PATCH.
@@ -69,15 +66,23 @@ impl Edit {
     ) -> Result<Self, ScimError> {
         let ignores = cx.caller.profile.policy.patch_ignores_read_only;
         let request = PatchRequest::parse(body, kind, rules(cx), ignores)?;
-        let (change, touched) = (MembershipChange::of(&request), request.mentioned());
-        check_password(cx, kind, &touched)?;
-        Ok(Self { what: What::Patch, change, touched, wanted: Wanted::Parts(request) })
+        check_password(cx, kind, &request.mentioned())?;
+        let change = MembershipChange::of(&request);
+        Ok(Self { what: What::Patch, change, wanted: Wanted::Parts(request) })
+    }
+
+    /// The attributes that the client named.
+    pub(super) fn touched(self) -> Vec<String> {
+        match self.wanted {
+            Wanted::Whole(admitted) => admitted.mentioned,
+            Wanted::Parts(request) => request.mentioned(),
+        }
     }
 
     /// The new resource made from the old one; none where it stays as it is.
     fn make(&self, cx: &Context, kind: &ResourceType, old: &Resource) -> Result<Option<Resource>, ScimError> {
         match &self.wanted {
-            Wanted::Whole(admitted) => old.replaced(kind, admitted.clone()).map(Some),
+            Wanted::Whole(admitted) => old.replaced(kind, admitted).map(Some),
             Wanted::Parts(request) => {
                 request.apply(old, kind, cx.caller.profile.policy.replace_adds_missing_value)
             }

@@ -174,7 +174,7 @@ impl Directory {
     ) -> Result<Entry, Failure> {
         let edit = Edit::whole(cx, kind, &body)?;
         let written = self.write(cx, kind, id, condition, &edit, shows_groups(kind, projection)).await?;
-        self.answer(cx, kind, written, edit.touched, projection, None).await
+        self.answer(cx, kind, written, edit.touched(), projection, None).await
     }
 
     /// Applies the body of a PATCH to a resource.
@@ -196,7 +196,7 @@ impl Directory {
         let edit = Edit::parts(cx, kind, &body)?;
         let written = self.write(cx, kind, id, condition, &edit, shows_groups(kind, projection)).await?;
         let limit = (*projection == Projection::Default).then_some(MEMBERS_IN_PATCH_ANSWER);
-        self.answer(cx, kind, written, edit.touched, projection, limit).await
+        self.answer(cx, kind, written, edit.touched(), projection, limit).await
     }
 
     /// Deletes a resource, its memberships and its contacts.

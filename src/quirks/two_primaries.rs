@@ -21,10 +21,10 @@ use crate::scim::schema::{Attribute, Type};
 
 /// Leaves one value primary: the last.
 pub(super) fn rewrite(attribute: &Attribute, extent: Extent, value: &mut Value) -> bool {
-    let has_flag = attribute.sub("primary").is_some_and(|sub| sub.kind == Type::Boolean);
-    let Value::Array(elements) = value else { return false };
+    let (Value::Array(elements), Extent::All) = (value, extent) else { return false };
     let flagged = elements.iter().filter(|element| flag(element) == Some(true)).count();
-    if !has_flag || extent != Extent::All || flagged < 2 {
+    let has_flag = || attribute.sub("primary").is_some_and(|sub| sub.kind == Type::Boolean);
+    if flagged < 2 || !has_flag() {
         return false;
     }
     let identities = identities(attribute, elements);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::quirks::message::{self, Verb};
 use crate::scim::registry::{AttributeName, Extension, ResourceType};
-use crate::scim::schema::{Attribute, Kept, Mutability};
+use crate::scim::schema::{Attribute, Kept, Mutability, Type};
 use crate::scim::urn;
 
 /// How much of an attribute a value is.
@@ -131,6 +131,10 @@ impl Walk<'_> {
 }
 
 fn visit(attribute: &Attribute, extent: Extent, value: &mut Value, rewrite: Rewrite) -> bool {
+    if extent == Extent::One && attribute.kind == Type::String && value.is_string() {
+        // Text for text is what strict SCIM takes: nothing may change it.
+        return false;
+    }
     let changed = rewrite(attribute, extent, value);
     match value {
         Value::Array(elements) if extent == Extent::All => {
@@ -164,6 +168,6 @@ fn visit_parts(attribute: &Attribute, parts: &mut Map<String, Value>, rewrite: R
 
 /// Of a member only its id is read; the rest is the server's to say.
 fn is_read(attribute: &Attribute, sub: &Attribute) -> bool {
-    let names_member = urn::same(&sub.name, "value") || urn::same(&sub.name, "$ref");
-    is_writable(sub) && (attribute.kept != Kept::Members || names_member)
+    let names_member = || urn::same(&sub.name, "value") || urn::same(&sub.name, "$ref");
+    is_writable(sub) && (attribute.kept != Kept::Members || names_member())
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::scim::error::ScimError;
 use crate::scim::format;
 use crate::scim::key::{self, Key};
+use crate::scim::object;
 use crate::scim::registry::{Extension, ResourceType};
 use crate::scim::resource::{Resource, take_in_order};
 use crate::scim::schema::{Attribute, Comparison, Kept, Mutability, Schema, Type};
@@ -95,7 +96,7 @@ impl ResourceType {
             check_complete(attribute, body)?;
         }
         for extension in &self.extensions {
-            match body.get(&*extension.schema.id) {
+            match object::get(body, &extension.schema.id) {
                 Some(Value::Object(container)) => {
                     extension.schema.attributes.iter().try_for_each(|a| check_complete(a, container))?;
                 }
@@ -141,10 +142,9 @@ impl Extension {
 pub struct Members<'a>(&'a Map<String, Value>);
 
 impl<'a> Members<'a> {
-    /// The member of that name, which most clients spell as the schema does.
+    /// The member of that name.
     pub fn get(self, name: &str) -> Option<&'a Value> {
-        let in_any_case = || self.0.iter().find(|(given, _)| urn::same(given, name)).map(|(_, value)| value);
-        self.0.get(name).or_else(in_any_case)
+        self.0.iter().find(|(given, _)| urn::same(given, name)).map(|(_, value)| value)
     }
 }
 
@@ -269,7 +269,9 @@ impl<'a> Elements<'a> {
 
 impl Identity {
     fn of(attribute: &Attribute, value: &Value) -> Self {
-        let part = |sub: Option<&Arc<Attribute>>| sub.and_then(|sub| Key::of(sub, value.get(&sub.name)?));
+        let part = |sub: Option<&Arc<Attribute>>| {
+            sub.and_then(|sub| Key::of(sub, object::get(value.as_object()?, &sub.name)?))
+        };
         let key = match attribute.kind {
             Type::Complex => part(attribute.value_sub()),
             _ => Key::of(attribute, value),
@@ -285,7 +287,7 @@ pub(in crate::scim) fn same_key(attribute: &Attribute, a: &Value, b: &Value) -> 
 
 /// Whether the element says `"primary": true`.
 pub fn is_primary(value: &Value) -> bool {
-    value.get("primary") == Some(&Value::Bool(true))
+    value.as_object().and_then(|parts| object::get(parts, "primary")) == Some(&Value::Bool(true))
 }
 
 /// The canonical form of one value; none for no value.
@@ -467,12 +469,16 @@ pub(in crate::scim) fn check_complete(
     attribute: &Attribute,
     body: &Map<String, Value>,
 ) -> Result<(), ScimError> {
-    let given = body.get(&attribute.name);
+    let needs_parts = attribute.sub_attributes.iter().any(|sub| sub.required);
+    if !attribute.required && !needs_parts {
+        return Ok(());
+    }
+    let given = object::get(body, &attribute.name);
     let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
     if attribute.required && given.is_none_or(is_blank) {
         return Err(ScimError::value(format!("{} is required and must not be empty", attribute.path)));
     }
-    if !attribute.sub_attributes.iter().any(|sub| sub.required) {
+    if !needs_parts {
         return Ok(());
     }
     let check_parts = |value: &Value| match value {

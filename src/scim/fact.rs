@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::scim::admit::is_primary;
 use crate::scim::key::Key;
+use crate::scim::object;
 use crate::scim::registry::ResourceType;
 use crate::scim::schema::{Attribute, Kept, Returned, Type};
 
@@ -28,10 +30,20 @@ pub struct Fact {
 
 /// All facts of a resource in canonical form.
 pub fn facts(kind: &ResourceType, body: &Map<String, Value>) -> Vec<Fact> {
+    facts_of(kind, body, |_| true)
+}
+
+/// The facts of a resource in canonical form that stand in the wanted members of its body: attributes and extensions.
+pub fn facts_of(
+    kind: &ResourceType,
+    body: &Map<String, Value>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Vec<Fact> {
     let mut out = Vec::new();
-    collect(&kind.attributes, body, &mut out);
-    for extension in &kind.extensions {
-        if let Some(Value::Object(container)) = body.get(&*extension.schema.id) {
+    let attributes = kind.attributes.iter().filter(|attribute| is_wanted(&attribute.name));
+    collect(attributes, body, &mut out);
+    for extension in kind.extensions.iter().filter(|extension| is_wanted(&extension.schema.id)) {
+        if let Some(Value::Object(container)) = object::get(body, &extension.schema.id) {
             collect(&extension.schema.attributes, container, &mut out);
         }
     }
@@ -45,9 +57,13 @@ pub fn element_facts(attribute: &Arc<Attribute>, value: &Value) -> Vec<Fact> {
     out
 }
 
-fn collect(attributes: &[Arc<Attribute>], body: &Map<String, Value>, out: &mut Vec<Fact>) {
+fn collect<'a>(
+    attributes: impl IntoIterator<Item = &'a Arc<Attribute>>,
+    body: &Map<String, Value>,
+    out: &mut Vec<Fact>,
+) {
     for attribute in attributes {
-        match body.get(&attribute.name) {
+        match object::get(body, &attribute.name) {
             Some(Value::Array(elements)) if attribute.multi_valued => {
                 let lead = leading_element(elements);
                 for (index, value) in (0u32..).zip(elements) {
@@ -62,7 +78,6 @@ fn collect(attributes: &[Arc<Attribute>], body: &Map<String, Value>, out: &mut V
 }
 
 fn leading_element(elements: &[Value]) -> u32 {
-    let is_primary = |value: &&Value| value.get("primary") == Some(&Value::Bool(true));
     (0u32..).zip(elements).find(|(_, value)| is_primary(value)).map_or(0, |(index, _)| index)
 }
 
@@ -81,7 +96,7 @@ impl Place {
         match value {
             Value::Object(parts) if attribute.kind == Type::Complex => {
                 for sub in &attribute.sub_attributes {
-                    match parts.get(&sub.name) {
+                    match object::get(parts, &sub.name) {
                         Some(Value::Array(values)) => {
                             values.iter().for_each(|value| self.add(sub, value, out));
                         }

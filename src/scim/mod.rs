@@ -14,6 +14,7 @@ pub mod filter;
 pub mod format;
 pub mod key;
 pub mod listing;
+pub(crate) mod object;
 pub mod patch;
 pub mod path;
 pub mod projection;

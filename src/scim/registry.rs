@@ -3,10 +3,10 @@
 //! Invariant: every resource type's schemas are present, every attribute path is unique within its type, and
 //! a name resolves to the same attribute wherever it stands: body, filter, path or query parameter.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use memchr::memmem::Finder;
 use serde_json::{Map, Value, json};
 
@@ -157,6 +157,7 @@ pub struct ResourceType {
     pub references: Vec<Reference>,
     /// The types of the registry that this one is in.
     pub family: Arc<Family>,
+    /// By the schema's spelling, which most clients use, and in lower case.
     by_name: HashMap<String, Arc<Attribute>>,
     by_loose_name: HashMap<String, Option<Arc<Attribute>>>,
 }
@@ -164,7 +165,10 @@ pub struct ResourceType {
 impl ResourceType {
     fn new(header: TypeHeader, common: &Schema, schema: Arc<Schema>, extensions: Vec<Extension>) -> Self {
         let attributes: Vec<_> = common.attributes.iter().chain(&schema.attributes).cloned().collect();
-        let by_name = attributes.iter().map(|a| (a.name.to_ascii_lowercase(), Arc::clone(a))).collect();
+        let spellings = |a: &Arc<Attribute>| {
+            [a.name.clone(), a.name.to_ascii_lowercase()].map(|name| (name, Arc::clone(a)))
+        };
+        let by_name = attributes.iter().flat_map(spellings).collect();
         let mut by_loose_name: HashMap<String, Option<Arc<Attribute>>> = HashMap::new();
         for attribute in extensions.iter().flat_map(|extension| &extension.schema.attributes) {
             by_loose_name

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::scim::admit::{Admitted, same_key};
 use crate::scim::error::ScimError;
+use crate::scim::object;
 use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::scim::schema::{Attribute, Mutability};
@@ -37,26 +38,23 @@ impl Resource {
     ///
     /// # Errors
     /// `mutability` if an immutable value would change, `invalidValue` if a required value is missing.
-    pub fn replaced(&self, kind: &ResourceType, admitted: Admitted) -> Result<Self, ScimError> {
+    pub fn replaced(&self, kind: &ResourceType, admitted: &Admitted) -> Result<Self, ScimError> {
         let Admitted { resource, mentioned, .. } = admitted;
-        let mut body = resource.into_body();
-        if let Some(id) = self.body().get("id") {
-            body.insert("id".into(), id.clone());
+        let mut body = resource.body().clone();
+        if let Some(id) = object::get(self.body(), "id") {
+            // Behind `schemas`, where the schema has it.
+            let place = body.len().min(1);
+            body.shift_insert(place, "id".into(), id.clone());
         }
-        let is_omitted = |attribute: &Attribute| !mentioned.contains(&attribute.path);
-        for attribute in &kind.attributes {
-            keep(attribute, is_omitted(attribute), self.body(), &mut body)?;
-        }
+        keep_all(&kind.attributes, mentioned, self.body(), &mut body)?;
         for extension in &kind.extensions {
             let id = &*extension.schema.id;
-            let Some(Value::Object(old)) = self.body().get(id) else { continue };
+            let Some(Value::Object(old)) = object::get(self.body(), id) else { continue };
             let (mut container, is_given) = match body.shift_remove(id) {
                 Some(Value::Object(container)) => (container, true),
                 _ => (Map::new(), false),
             };
-            for attribute in &extension.schema.attributes {
-                keep(attribute, is_omitted(attribute), old, &mut container)?;
-            }
+            keep_all(&extension.schema.attributes, mentioned, old, &mut container)?;
             if is_given || !container.is_empty() && !extension.lapses(&container) {
                 body.insert(id.to_owned(), Value::Object(container));
             }
@@ -76,13 +74,31 @@ fn fill_in(attributes: &[Arc<Attribute>], mentioned: &[String], body: &mut Map<S
 }
 
 /// Carries over what a PUT must not take away, and refuses what it must not change.
+fn keep_all(
+    attributes: &[Arc<Attribute>],
+    mentioned: &[String],
+    old: &Map<String, Value>,
+    new: &mut Map<String, Value>,
+) -> Result<(), ScimError> {
+    let may_stay = |a: &&Arc<Attribute>| is_kept(a) || a.sub_attributes.iter().any(|sub| is_kept(sub));
+    attributes.iter().filter(may_stay).try_for_each(|attribute| {
+        let omitted = !mentioned.contains(&attribute.path);
+        keep(attribute, omitted, old, new)
+    })
+}
+
+/// Whether the old value may count beside what the client says.
+fn is_kept(attribute: &Attribute) -> bool {
+    matches!(attribute.mutability, Mutability::ReadOnly | Mutability::Immutable) || attribute.is_protected()
+}
+
 fn keep(
     attribute: &Attribute,
     omitted: bool,
     old: &Map<String, Value>,
     new: &mut Map<String, Value>,
 ) -> Result<(), ScimError> {
-    let Some(value) = old.get(&attribute.name) else { return Ok(()) };
+    let Some(value) = object::get(old, &attribute.name) else { return Ok(()) };
     let immutable = attribute.mutability == Mutability::Immutable;
     let is_same = |given: &Value| given == value || same_key(attribute, given, value);
     match new.get_mut(&attribute.name) {
@@ -91,10 +107,8 @@ fn keep(
         }
         Some(Value::Object(given)) if !immutable => {
             let Some(value) = value.as_object() else { return Ok(()) };
-            attribute
-                .sub_attributes
-                .iter()
-                .try_for_each(|sub| keep(sub, !given.contains_key(&sub.name), value, given))
+            let mut kept = attribute.sub_attributes.iter().filter(|sub| is_kept(sub));
+            kept.try_for_each(|sub| keep(sub, !given.contains_key(&sub.name), value, given))
         }
         _ => {
             if immutable

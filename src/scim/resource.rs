@@ -8,13 +8,20 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::scim::object;
 use crate::scim::registry::ResourceType;
 use crate::scim::schema::{Attribute, Returned};
 
 /// A resource that was admitted, patched, or read back from the store.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Resource {
     body: Map<String, Value>,
+}
+
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        object::same(&self.body, &other.body)
+    }
 }
 
 /// A resource as it is stored: what responses may show, and what they never do.
@@ -39,7 +46,7 @@ impl Resource {
         let mut extended = Vec::new();
         for extension in &kind.extensions {
             let id = &*extension.schema.id;
-            if let Some(Value::Object(mut container)) = values.swap_remove(id) {
+            if let Some(Value::Object(mut container)) = values.shift_remove(id) {
                 let ordered = take_in_order(&extension.schema.attributes, &mut container);
                 if !ordered.is_empty() {
                     extended.push((id.to_owned(), Value::Object(ordered)));
@@ -47,7 +54,7 @@ impl Resource {
             }
         }
         let ids = std::iter::once(&*kind.schema.id).chain(extended.iter().map(|(id, _)| id.as_str()));
-        values.insert("schemas".into(), ids.collect());
+        values.shift_insert(0, "schemas".into(), ids.collect());
         let mut body = take_in_order(&kind.attributes, &mut values);
         body.extend(extended);
         Self { body }
@@ -118,6 +125,9 @@ pub(in crate::scim) fn take_in_order(
     attributes: &[Arc<Attribute>],
     values: &mut Map<String, Value>,
 ) -> Map<String, Value> {
+    if is_in_order(attributes, values) {
+        return std::mem::take(values);
+    }
     let mut out = Map::with_capacity(values.len());
     for attribute in attributes {
         if let Some((name, value)) = values.swap_remove_entry(&attribute.name).filter(|(_, v)| !is_none(v)) {
@@ -125,6 +135,12 @@ pub(in crate::scim) fn take_in_order(
         }
     }
     out
+}
+
+/// Whether there is nothing to be moved or left behind.
+fn is_in_order(attributes: &[Arc<Attribute>], values: &Map<String, Value>) -> bool {
+    let mut attributes = attributes.iter();
+    values.iter().all(|(name, value)| attributes.any(|a| a.name == *name) && !is_none(value))
 }
 
 /// RFC 7643 §2.5: null and empty are the same as not there.

@@ -4,9 +4,9 @@
 //! write it and those who search it. The numbers are the database's and never change; a registry is learned before
 //! any of its types is used.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use foldhash::{HashMap, HashMapExt as _};
 use serde_json::json;
 
 use crate::scim::key::Key;

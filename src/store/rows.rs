@@ -12,8 +12,9 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::contact::{self, Claims};
-use crate::scim::fact::{Fact, facts};
+use crate::scim::fact::{Fact, facts_of};
 use crate::scim::key::Key;
+use crate::scim::object;
 use crate::scim::registry::ResourceType;
 use crate::scim::resource::Resource;
 use crate::scim::schema::{ContactKind, Kept, Uniqueness};
@@ -101,7 +102,7 @@ impl SideRows {
         resource: &Resource,
         also_unique: Unique<'_>,
     ) -> Result<Self, StoreError> {
-        Self::made(layout, kind, resource.body(), label(resource.body()), also_unique)
+        Self::made(layout, kind, resource.body(), |_| true, also_unique)
     }
 
     /// The rows of two versions of a resource, but those of attributes that have the same value in both.
@@ -112,24 +113,17 @@ impl SideRows {
         also_unique: Unique<'_>,
     ) -> Result<[Self; 2], StoreError> {
         let [old, new] = versions.map(Resource::body);
-        let altered = old.iter().filter(|(name, value)| new.get(*name) != Some(*value)).map(|(name, _)| name);
-        let added = new.keys().filter(|name| !old.contains_key(*name));
-        let mut names: HashSet<&str> = altered.chain(added).map(String::as_str).collect();
+        let mut names = object::differing(old, new);
         // Who claims an address depends on all addresses, and on what is known of them. Which attribute claims a name to
         // log in by depends on all that have one.
         let contacts = kind.all_attributes().filter(|attribute| matches!(attribute.kept, Kept::Contact(_)));
-        let contacts: HashSet<&str> = contacts.map(|a| a.extension.as_deref().unwrap_or(&a.name)).collect();
-        for together in [HashSet::from(["userName", urn::IDENTIFIERS]), contacts] {
-            if !names.is_disjoint(&together) {
+        let contacts: Vec<&str> = contacts.map(|a| a.extension.as_deref().unwrap_or(&a.name)).collect();
+        for together in [vec!["userName", urn::IDENTIFIERS], contacts] {
+            if names.iter().any(|name| together.contains(name)) {
                 names.extend(together);
             }
         }
-        names.insert("id");
-        let rows = |body: &Map<String, Json>| {
-            let part = names.iter().filter_map(|name| body.get_key_value(*name));
-            let part = part.map(|(name, value)| (name.clone(), value.clone())).collect();
-            Self::made(layout, kind, &part, label(body), also_unique)
-        };
+        let rows = |body| Self::made(layout, kind, body, |name| names.contains(&name), also_unique);
         Ok([rows(old)?, rows(new)?])
     }
 
@@ -137,10 +131,11 @@ impl SideRows {
         layout: &Layout,
         kind: &ResourceType,
         body: &Map<String, Json>,
-        label: Option<String>,
+        is_wanted: impl Fn(&str) -> bool,
         also_unique: Unique<'_>,
     ) -> Result<Self, StoreError> {
-        let all = facts(kind, body);
+        let all = facts_of(kind, body, is_wanted);
+        let label = label(body);
         Ok(Self {
             facts: fact_rows(&layout.kind(kind)?, &all, also_unique.paths),
             contacts: contact_rows(kind, body, &all, also_unique.claims),
@@ -153,7 +148,7 @@ impl SideRows {
 /// What others show for a resource: a name that a person can read (RFC 7643 §2.4, `display`), so a user name that is
 /// a UUID does not count.
 fn label(body: &Map<String, Json>) -> Option<String> {
-    let text = |name: &str| body.get(name)?.as_str().filter(|text| !text.is_empty());
+    let text = |name: &str| object::get(body, name)?.as_str().filter(|text| !text.is_empty());
     let user_name = || text("userName").filter(|name| Uuid::try_parse(name).is_err());
     text("displayName").or_else(user_name).map(str::to_owned)
 }

@@ -51,7 +51,7 @@ fn bodies_are_admitted_as_the_cases_say() {
                     .and_then(|admitted| finish(admitted, |admitted| Resource::created(kind, admitted))),
                 "PUT" => kind
                     .admit(&with_schemas(kind, object(rest)), rules)
-                    .and_then(|admitted| finish(admitted, |admitted| resource.replaced(kind, admitted))),
+                    .and_then(|admitted| finish(admitted, |admitted| resource.replaced(kind, &admitted))),
                 _ => panic!("{line} is no step"),
             };
             outcome = match step {

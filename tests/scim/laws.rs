@@ -309,7 +309,7 @@ proptest! {
         let resource = made(body.clone());
         for body in [body, resource.body().clone()] {
             let admitted = DEVICE.admit(&with_schemas(&DEVICE, body), Rules::default()).unwrap();
-            prop_assert_eq!(&resource.replaced(&DEVICE, admitted).unwrap(), &resource);
+            prop_assert_eq!(&resource.replaced(&DEVICE, &admitted).unwrap(), &resource);
         }
     }
 
@@ -338,10 +338,10 @@ proptest! {
         if let Ok(Some(after)) = run() {
             prop_assert!(after != before);
             let admitted = DEVICE.admit(after.body(), Rules::default()).unwrap();
-            prop_assert_eq!(&after.replaced(&DEVICE, admitted).unwrap(), &after);
+            prop_assert_eq!(&after.replaced(&DEVICE, &admitted).unwrap(), &after);
             prop_assert_eq!(after.to_document(&DEVICE), after.replaced(
                 &DEVICE,
-                DEVICE.admit(after.body(), Rules::default()).unwrap(),
+                &DEVICE.admit(after.body(), Rules::default()).unwrap(),
             ).unwrap().to_document(&DEVICE));
         }
     }

@@ -141,7 +141,7 @@ fn both(
 ) -> ([Option<Resource>; 2], Vec<Value>) {
     let admitted = kind.admit(body, rules).unwrap();
     let canonical = admitted.resource.body().clone();
-    let put = before.replaced(kind, admitted);
+    let put = before.replaced(kind, &admitted);
     let choices = choices.iter().cycle();
     let mut parts = Parts { canonical, choices, replace_whole: rules.replace_whole, operations: Vec::new() };
     parts.resource(kind, body);
@@ -216,7 +216,7 @@ proptest! {
         let device = |parts: &Value| json!({"schemas": [*DEVICE.schema.id], "serial": "S", "parts": parts});
         let before = created(&DEVICE, device(&old).as_object().unwrap().clone(), Rules::default()).unwrap();
         let body = device(&new);
-        let put = before.replaced(&DEVICE, DEVICE.admit(body.as_object().unwrap(), Rules::default()).unwrap()).unwrap();
+        let put = before.replaced(&DEVICE, &DEVICE.admit(body.as_object().unwrap(), Rules::default()).unwrap()).unwrap();
         let operations: Vec<_> = new.as_array().unwrap().iter().zip(choices)
             .flat_map(|(new, as_a_whole)| exchange(attribute, new, as_a_whole))
             .collect();

@@ -145,9 +145,9 @@ impl Draft<'_> {
         container.as_object_mut().ok_or_else(|| ScimError::value(format!("{id} must be an object")))
     }
 
-    /// Takes the attribute's value out of the draft, to be put back when it is edited.
+    /// Takes the attribute's value out of the draft, to be put back where it was when it is edited.
     fn take(&mut self, attribute: &Attribute) -> Result<Option<Value>, ScimError> {
-        let value = self.holder(attribute)?.shift_remove(&attribute.name);
+        let value = self.holder(attribute)?.get_mut(&attribute.name).map(std::mem::take);
         self.visited += value.as_ref().and_then(Value::as_array).map_or(1, Vec::len);
         if self.visited > MAX_VISITED {
             let detail =
@@ -435,8 +435,9 @@ fn put(holder: &mut Map<String, Value>, attribute: &Attribute, value: Option<Val
         }
         other => other,
     };
-    if let Some(value) = value.filter(|value| !is_none(value)) {
-        holder.insert(attribute.name.clone(), value);
+    match value.filter(|value| !is_none(value)) {
+        Some(value) => drop(holder.insert(attribute.name.clone(), value)),
+        None => drop(holder.shift_remove(&attribute.name)),
     }
 }
 
