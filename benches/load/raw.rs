@@ -5,7 +5,7 @@
 //! rows that the server's own code wrote, and the pragmas are the server's. Only executing the statements and
 //! committing them is timed; making their values is not.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::rc::Rc;
@@ -38,6 +38,9 @@ impl Raw {
     /// Opens a copy of a database file that nobody has open.
     pub(crate) fn sqlite(file: &Path, copy: &Path) -> Result<Self, Failure> {
         fs::copy(file, copy)?;
+        // Else the disk is still busy with them while the first rows are measured.
+        File::open(file)?.sync_all()?;
+        File::open(copy)?.sync_all()?;
         let connection = Connection::open(copy)?;
         connection.set_prepared_statement_cache_capacity(128);
         connection.pragma_update(None, "journal_mode", "WAL")?;
