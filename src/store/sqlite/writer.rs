@@ -3,10 +3,11 @@
 //! Invariant: an answer to a write goes out only after the commit that holds it is on the disk. All waiting batches
 //! share one commit, and one which fails leaves nothing behind and takes nobody along.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::Receiver;
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::hooks::Wal;
@@ -39,8 +40,11 @@ pub(super) struct Job {
 
 /// The one connection that writes.
 pub(super) struct Writer {
+    path: PathBuf,
     connection: Connection,
     commits: Commits,
+    /// The thread that copies the log into the file, while it does.
+    copying: Option<JoinHandle<()>>,
     /// How many pages the log had after the last commit.
     log: Arc<AtomicI32>,
     /// How many of them are enough to fold it.
@@ -71,7 +75,15 @@ impl Writer {
             keep_plans(&connection)?;
             Ok(connection)
         };
-        Ok(Self { connection: open().map_err(fault)?, commits, log, full: LOG_PAGES, next: LOG_PAGES })
+        Ok(Self {
+            path: path.to_owned(),
+            connection: open().map_err(fault)?,
+            commits,
+            copying: None,
+            log,
+            full: LOG_PAGES,
+            next: LOG_PAGES,
+        })
     }
 
     pub(super) fn connection(&mut self) -> &mut Connection {
@@ -100,13 +112,28 @@ impl Writer {
             }
             self.fold_full_log();
         }
+        self.copying.map(JoinHandle::join);
     }
 
-    /// Folds the log back into the file when it is full, so that it begins anew. It waits for short reads, which see an
-    /// older moment, and not for long ones: where one goes on, the log grows a bit and is tried again.
+    /// Folds the log back into the file when it is full, so that it begins anew. First another thread copies what is in it,
+    /// beside whoever writes; then little is left to do here. It waits for short reads, which see an older moment, and
+    /// not for long ones: where one goes on, the log grows a bit and is tried again.
     fn fold_full_log(&mut self) {
         let pages = self.log.load(Ordering::Relaxed);
         if pages < self.next {
+            return;
+        }
+        let is_urgent = pages > self.next.saturating_add(self.next / 2);
+        match self.copying.take() {
+            None => {
+                let path = self.path.clone();
+                let copy = Builder::new().name("store-copier".to_owned()).spawn(move || copy_log(&path));
+                self.copying = copy.ok();
+            }
+            Some(copying) if copying.is_finished() || is_urgent => drop(copying.join()),
+            unfinished => self.copying = unfinished,
+        }
+        if self.copying.is_some() {
             return;
         }
         let fold = || {
@@ -119,6 +146,17 @@ impl Writer {
         self.connection.busy_timeout(PATIENCE).ok();
         self.next = if is_left { pages.saturating_add(pages / 10) } else { self.full };
     }
+}
+
+/// Copies the log into the file as far as nobody needs what is there. What fails here is tried again when the log is folded.
+fn copy_log(path: &Path) {
+    let copy = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+    };
+    copy().ok();
 }
 
 /// Commits the batches together. An error is everybody's; a batch's own failure is in its result.
