@@ -281,7 +281,11 @@ impl Job<'_> {
         let condition = Condition::from_headers(action.version.as_deref(), None);
         let change = async |edit: Edit| directory.write(cx, kind, id, &condition, &edit, false).await;
         let record = match action.verb {
-            Verb::Post => directory.insert(cx, kind, ResourceId::from_text(id), data).await?.0,
+            Verb::Post => {
+                let id = ResourceId::from_text(id);
+                let draft = Draft::of(cx, kind, &id, data)?;
+                directory.insert(cx, kind, id, draft).await?.0
+            }
             Verb::Put => change(Edit::whole(cx, kind, data)?).await?.0,
             Verb::Patch => change(Edit::parts(cx, kind, data)?).await?.0,
             Verb::Delete => {

@@ -46,9 +46,9 @@ impl Edit {
         kind: &ResourceType,
         body: &Map<String, Value>,
     ) -> Result<Self, ScimError> {
-        let admitted = kind.admit(body, rules(cx))?;
-        let change = match (&admitted.members, kind.members()) {
-            (Some(members), _) => MembershipChange::replace(members.clone()),
+        let mut admitted = kind.admit(body, rules(cx))?;
+        let change = match (admitted.members.take(), kind.members()) {
+            (Some(members), _) => MembershipChange::replace(members),
             (None, Some(_)) if !cx.caller.profile.policy.put_keeps_absent_members => {
                 MembershipChange::replace(Vec::new())
             }

@@ -152,7 +152,11 @@ impl Directory {
         body: Map<String, Value>,
         projection: &Projection,
     ) -> Result<Entry, Failure> {
-        let (record, touched) = self.insert(cx, kind, ResourceId::generate(), &body).await?;
+        let id = ResourceId::generate();
+        let draft = Draft::of(cx, kind, &id, &body)?;
+        // The body of a large group takes much memory, and what is kept of it little.
+        drop(body);
+        let (record, touched) = self.insert(cx, kind, id, draft).await?;
         let mut entry = self.entry(cx, kind, record);
         entry.touched = touched;
         self.finish(cx, std::slice::from_mut(&mut entry), projection).await?;
@@ -173,6 +177,7 @@ impl Directory {
         projection: &Projection,
     ) -> Result<Entry, Failure> {
         let edit = Edit::whole(cx, kind, &body)?;
+        drop(body);
         let written = self.write(cx, kind, id, condition, &edit, shows_groups(kind, projection)).await?;
         self.answer(cx, kind, written, edit.touched(), projection, None).await
     }
@@ -194,6 +199,7 @@ impl Directory {
         projection: &Projection,
     ) -> Result<Entry, Failure> {
         let edit = Edit::parts(cx, kind, &body)?;
+        drop(body);
         let written = self.write(cx, kind, id, condition, &edit, shows_groups(kind, projection)).await?;
         let limit = (*projection == Projection::Default).then_some(MEMBERS_IN_PATCH_ANSWER);
         self.answer(cx, kind, written, edit.touched(), projection, limit).await
@@ -222,15 +228,14 @@ impl Directory {
         Err(contended())
     }
 
-    /// The course of POST, with an id that was made for the resource; answers the attributes that the client named, too.
+    /// The course of POST, with the id that was made for the resource; answers the attributes that the client named, too.
     async fn insert(
         &self,
         cx: &Context,
         kind: &Arc<ResourceType>,
         id: ResourceId,
-        body: &Map<String, Value>,
+        Draft { resource, members, touched }: Draft,
     ) -> Result<(Record, Vec<String>), Failure> {
-        let Draft { resource, members, touched } = Draft::of(cx, kind, &id, body)?;
         self.check_members(cx, &members).await?;
         let resource = self.hasher.protect(kind, resource, None).await?;
         let mutation = mutation(cx, kind, &id, What::Create);

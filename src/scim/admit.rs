@@ -436,14 +436,14 @@ pub fn member_ids(attribute: &Attribute, given: &Value, rules: Rules) -> Result<
         }
         let id =
             member_id(element).map_err(|error| error.at(format_args!("{}[{position}]", attribute.path)))?;
-        if seen.insert(id.clone()) {
-            out.push(id);
+        if seen.insert(id) {
+            out.push(id.to_owned());
         }
     }
     Ok(out)
 }
 
-fn member_id(element: &Value) -> Result<String, ScimError> {
+fn member_id(element: &Value) -> Result<&str, ScimError> {
     let needs = || ScimError::value("a member is an object with the id of a resource as its value");
     let parts = index(element.as_object().ok_or_else(needs)?)?;
     let text = |name: &str| match parts.get(name) {
@@ -461,7 +461,7 @@ fn member_id(element: &Value) -> Result<String, ScimError> {
             "the id of a member has at most {MAX_MEMBER_ID} bytes, and no U+0000"
         )));
     }
-    Ok(id.to_owned())
+    Ok(id)
 }
 
 /// Refuses an attribute that must have a value and has none, and values that lack a part that they must have.
