@@ -29,7 +29,7 @@ status=0
 "$venv/bin/st" --config-file "$here/schemathesis.toml" run "$url/openapi.json" --header "Authorization: Bearer $token" \
   --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
   --exclude-path '/admin/v1/tokens/{id}' --exclude-path-regex '^/scim(/[^v]|$)' \
-  --phases examples,coverage,fuzzing --max-examples 10 --max-time 120 --continue-on-failure \
+  --phases examples,coverage,fuzzing --max-examples 10 --max-time 60 --continue-on-failure \
   --generation-deterministic --no-shrink --workers 1 --request-timeout 20 --suppress-health-check all \
   --warnings off --no-color >"$reports/report.txt" 2>&1 || status=$?
 tail -n 25 "$reports/report.txt"
