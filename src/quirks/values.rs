@@ -132,7 +132,7 @@ impl Walk<'_> {
 
 fn visit(attribute: &Attribute, extent: Extent, value: &mut Value, rewrite: Rewrite) -> bool {
     if extent == Extent::One && attribute.kind == Type::String && value.is_string() {
-        // Text for text is what strict SCIM takes: nothing may change it.
+        // Strict SCIM takes text for text, and no quirk is about the words of one.
         return false;
     }
     let changed = rewrite(attribute, extent, value);

@@ -116,8 +116,9 @@ impl Writer {
     }
 
     /// Folds the log back into the file when it is full, so that it begins anew. First another thread copies what is in it,
-    /// beside whoever writes; then little is left to do here. It waits for short reads, which see an older moment, and
-    /// not for long ones: where one goes on, the log grows a bit and is tried again.
+    /// beside whoever writes, who wait for it only if the log becomes half as long again; then little is left to do here. It
+    /// waits for short reads, which see an older moment, and not for long ones: where one goes on, the log grows a bit and
+    /// is tried again.
     fn fold_full_log(&mut self) {
         let pages = self.log.load(Ordering::Relaxed);
         if pages < self.next {
